@@ -1,0 +1,1 @@
+"""Commands, session and rendering: the one place that puts the parts together."""

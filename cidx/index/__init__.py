@@ -1,0 +1,1 @@
+"""Files to chunks to the store: what changed, and only that."""

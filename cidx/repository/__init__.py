@@ -1,0 +1,1 @@
+"""Where a repository is and what it wants: its folder, its settings, its write lock."""

@@ -1,0 +1,1 @@
+"""One generation on disk: catalogue (SQLite), full text (tantivy) and vectors, opened and published together."""
