@@ -1,1 +1,1 @@
-"""Values both sides speak: query, hit, answer, status, error and their JSON. No I/O, and nothing of the project is imported."""
+"""Values both sides speak: query, hit, answer, status, error and their JSON. No I/O, no other room."""

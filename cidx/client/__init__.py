@@ -1,1 +1,1 @@
-"""The light side: runs on every call and imports almost nothing; address.py is the only place that computes root, id and socket."""
+"""The light side: runs on every call, imports almost nothing. Only address.py computes root, id and socket."""

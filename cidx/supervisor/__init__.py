@@ -1,1 +1,1 @@
-"""Writes, installs, checks and repairs units and plists; talks to systemctl and launchctl. So far the templates only."""
+"""Writes, installs, checks and repairs units and plists. So far its templates only."""

@@ -1,0 +1,154 @@
+"""The process: turns its surroundings into a session, runs the command line, and ends.
+
+The only place that reads the process's streams, environment and directory. It leaves by `_exit`: whatever
+must survive is on disk by then, and tearing an interpreter down costs more than some answers.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+# Before numpy is imported: its matrix products here are too small to share among threads, and
+# starting one thread a core costs more than it gives.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from cidx import cli
+from cidx.api.errors import CidxError, Code
+from cidx.cli.application import application, render_error
+from cidx.cli.commands import completion
+from cidx.cli.session import Output, Session, Terminal
+from cidx.repository.repository import UserFolders
+
+
+def main() -> NoReturn:
+    session = _session()
+    code = 0
+    try:
+        code = _complete(session) if completion.VARIABLE in os.environ else _run(session)
+        session.out.flush()
+        session.err.flush()
+    except BrokenPipeError:
+        # Who read our output has seen enough.
+        pass
+    except KeyboardInterrupt:
+        code = Code.INTERRUPTED.exit_code
+    finally:
+        os._exit(code)
+
+
+def _complete(session: Session) -> int:
+    """Answer the shell's completion script, which asks through the environment."""
+    from click import shell_completion
+
+    shell, _, action = os.environ[completion.VARIABLE].partition("_")
+    found = shell_completion.get_completion_class(shell)
+    if found is None or action != "complete":
+        return Code.USAGE.exit_code
+    session.out.line(found(application, {}, "cidx", completion.VARIABLE).complete())
+    return 0
+
+
+def _run(session: Session) -> int:
+    try:
+        return cli.run(sys.argv[1:], session)
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # tantivy's panics are no Exceptions
+        bug = _report(error, session)
+        render_error(bug, session)
+        return bug.code.exit_code
+
+
+def _session() -> Session:
+    out_is_terminal = _is_terminal(1)
+    colour = out_is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Session(
+        directory=_directory(),
+        environment=dict(os.environ),
+        users=_user_folders(),
+        terminal=Terminal(
+            columns=_columns(),
+            out_is_terminal=out_is_terminal,
+            err_is_terminal=_is_terminal(2),
+            colour=colour,
+        ),
+        out=Output(_stream(1)),
+        err=Output(_stream(2)),
+    )
+
+
+def _stream(descriptor: int) -> BinaryIO:
+    """A standard stream as bytes; one that was closed before we started swallows what it gets."""
+    try:
+        return open(descriptor, "wb", buffering=-1 if descriptor == 1 else 0, closefd=False)
+    except OSError:
+        return open(os.devnull, "wb")
+
+
+def _is_terminal(descriptor: int) -> bool:
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False
+
+
+def _directory() -> Path:
+    try:
+        return Path(os.getcwd())
+    except FileNotFoundError:
+        return Path("/nonexistent")
+
+
+def _columns() -> int:
+    for descriptor in (1, 2):
+        try:
+            return os.get_terminal_size(descriptor).columns or 80
+        except OSError:
+            continue
+    return 80
+
+
+def _user_folders() -> UserFolders:
+    import platformdirs
+
+    home = os.path.expanduser("~")
+    return UserFolders(
+        home=Path(home),
+        config=platformdirs.user_config_path("cidx", appauthor=False),
+        cache=platformdirs.user_cache_path("cidx", appauthor=False),
+    )
+
+
+def _report(error: BaseException, session: Session) -> CidxError:
+    """Keep what is needed to find the bug where its finder can paste it from."""
+    import platform
+    import tempfile
+    import traceback
+
+    from cidx.api.versions import VERSION
+
+    text = "\n".join(
+        [
+            f"cidx {VERSION}, Python {platform.python_version()}, {platform.platform()}",
+            f"command: {sys.argv[1:2]}",
+            "".join(traceback.format_exception(error)),
+        ]
+    )
+    try:
+        session.users.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, place = tempfile.mkstemp(prefix="report-", suffix=".txt", dir=session.users.cache)
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as stream:
+            stream.write(text)
+    except OSError:
+        place = "nowhere: the cache folder can't be written"
+    return CidxError(
+        Code.BUG,
+        what="cidx ran into a bug of its own",
+        why=f"{type(error).__name__}: {error}",
+        next_step=f"please report it with the text in {place}",
+    )
+
+
+if __name__ == "__main__":
+    main()

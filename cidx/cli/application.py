@@ -1,0 +1,215 @@
+"""The command line: one parser for the process and for the daemon.
+
+click does the parsing; what it would print by itself (help, usage errors) goes through the session. Commands are
+imported when they are called, and import what they need when they run.
+"""
+
+import importlib
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from cidx.api.errors import CidxError, Code
+from cidx.api.versions import VERSION
+from cidx.cli.session import Output, Session
+
+# In the order of a first use; `--help` keeps it.
+COMMANDS = {
+    "init": "Prepare a repository: write its configuration.",
+    "index": "Bring the index up to date.",
+    "query": "Search the repository.",
+    "status": "Show the index and how fresh it is.",
+    "config": "Show or change settings.",
+    "clean": "Remove the index.",
+    "doctor": "Check the set-up and the index.",
+    "completion": "Print the completion script of a shell.",
+}
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+# Set once a command is asked to answer programs: its errors are then JSON too.
+JSON_KEY = "cidx.json"
+
+
+def run(argv: Sequence[str], session: Session) -> int:
+    """Run one command line; returns its exit code. Raises only what ends the process anyway."""
+    context: dict[str, Any] = {}
+    try:
+        with session.resources:
+            return _invoke(argv, session, context)
+    except CidxError as error:
+        render_error(error, session, as_json=bool(context.get(JSON_KEY)))
+        return error.code.exit_code
+
+
+def _invoke(argv: Sequence[str], session: Session, meta: dict[str, Any]) -> int:
+    try:
+        with application.make_context(
+            "cidx",
+            list(argv),
+            obj=session,
+            terminal_width=min(session.terminal.columns, 100),
+            color=session.terminal.colour,
+        ) as context:
+            context.meta.update(meta)
+            try:
+                code = application.invoke(context)
+            finally:
+                meta.update(context.meta)
+            return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.exceptions.Abort:
+        return Code.INTERRUPTED.exit_code
+    except click.ClickException as error:
+        raise _usage_error(error) from None
+
+
+def _usage_error(error: click.ClickException) -> CidxError:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "cidx"
+    return CidxError(
+        Code.USAGE,
+        what=error.format_message().rstrip("."),
+        why=f"{command} was not called as it has to be",
+        next_step=f"{command} --help",
+    )
+
+
+def render_error(error: CidxError, session: Session, *, as_json: bool = False) -> None:
+    """The four parts: text on stderr, or JSON on stdout where a program listens."""
+    if as_json:
+        session.out.line(json.dumps({"error": error.to_json()}, ensure_ascii=False))
+        return
+    session.err.line(f"cidx: {error.what} [{error.code.slug}]")
+    session.err.line(f"  why:  {error.why}")
+    session.err.line(f"  next: {error.next_step}")
+
+
+def _show_help(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        context.find_root().obj.out.line(context.get_help())
+        context.exit()
+
+
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        context.find_root().obj.out.line(f"cidx {VERSION}")
+        context.exit()
+
+
+def _change_directory(context: click.Context, _: click.Parameter, path: str | None) -> None:
+    if path is not None and not context.resilient_parsing:
+        context.find_root().obj.change_directory(path)
+
+
+def _log_to_stderr(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    session = context.find_root().obj
+    if not wanted or context.resilient_parsing:
+        return
+    from cidx import log
+
+    handler = _OutputHandler(session.err)
+    handler.setFormatter(log.Formatter())
+    logger = log.get()
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    session.resources.callback(logger.removeHandler, handler)
+
+
+class _OutputHandler(logging.Handler):
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._output.line(f"cidx: {self.format(record)}")
+
+
+def _global_options() -> list[click.Parameter]:
+    """Accepted before and after the command."""
+    return [
+        click.Option(
+            ["-C", "--directory"],
+            metavar="PATH",
+            expose_value=False,
+            is_eager=True,
+            callback=_change_directory,
+            help="Run as if started there.",
+        ),
+        click.Option(
+            ["--standalone"],
+            is_flag=True,
+            expose_value=False,
+            help="Answer in this process, without a daemon.",
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            is_flag=True,
+            expose_value=False,
+            callback=_log_to_stderr,
+            help="Say on stderr what is done, and how long it took.",
+        ),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_version,
+            help="Show the version.",
+        ),
+        click.Option(
+            ["-h", "--help"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_help,
+            help="Show this message.",
+        ),
+    ]
+
+
+class Command(click.Command):
+    """A command that takes the global options too and is called with the session first."""
+
+    def __init__(self, name: str | None = None, **options: Any) -> None:
+        super().__init__(name, add_help_option=False, **options)
+        self.params += _global_options()
+
+
+class Group(click.Group):
+    """A group of commands with the global options."""
+
+    command_class = Command
+
+    def __init__(self, name: str | None = None, **options: Any) -> None:
+        super().__init__(name, add_help_option=False, invoke_without_command=True, **options)
+        self.params += _global_options()
+
+
+class _Application(Group):
+    """The top level: finds each command in the module of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"cidx.cli.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=_Application, context_settings=CONTEXT)
+@click.pass_context
+def application(context: click.Context) -> None:
+    """Code search that answers in a blink: by meaning, by words, or both."""
+    if context.invoked_subcommand is None:
+        context.obj.out.line(context.get_help())

@@ -1,0 +1,181 @@
+"""`cidx doctor`: check the set-up and the index, and say what to do about what is wrong."""
+
+import enum
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import click
+
+from cidx.api.errors import CidxError
+from cidx.cli.application import Command
+from cidx.cli.options import json_option
+from cidx.cli.session import Session
+
+
+class Verdict(enum.StrEnum):
+    """`NOTE` is something to know that needs no action."""
+
+    OK = "ok"
+    NOTE = "note"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check's result, with the next step where there is one."""
+
+    check: str
+    verdict: Verdict
+    detail: str
+    next_step: str = ""
+
+
+@click.command(cls=Command)
+@json_option()
+@click.pass_obj
+def command(session: Session, as_json: bool) -> int:
+    """Check the set-up and the index.
+
+    Reads every vector and every file name, and changes nothing. Exits with 1 when there is a problem.
+    """
+    from cidx.cli import render
+
+    findings = [finding for check in CHECKS for finding in _guarded(check, session)]
+    if as_json:
+        fields = ("check", "verdict", "detail", "next_step")
+        session.out.line(render.dump([{name: getattr(f, name) for name in fields} for f in findings]))
+    else:
+        for finding in findings:
+            session.out.line(f"{finding.verdict:<8} {finding.check:<14} {finding.detail}")
+            if finding.next_step:
+                session.out.line(f"{'':<8} {'':<14} next: {finding.next_step}")
+    return int(any(finding.verdict is Verdict.PROBLEM for finding in findings))
+
+
+def _guarded(check: Callable[[Session], Iterator[Finding]], session: Session) -> Iterator[Finding]:
+    try:
+        yield from check(session)
+    except CidxError as error:
+        name = check.__name__.removeprefix("_check_")
+        yield Finding(name, Verdict.PROBLEM, f"{error.what}: {error.why}", error.next_step)
+
+
+def _check_python(_: Session) -> Iterator[Finding]:
+    from cidx.api.versions import VERSION
+
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", Verdict.OK, f"cidx {VERSION} on Python {version} in {sys.prefix}")
+
+
+def _check_command(session: Session) -> Iterator[Finding]:
+    found = shutil.which("cidx", path=session.environment.get("PATH", ""))
+    if found:
+        yield Finding("command", Verdict.OK, f"{found} is on PATH")
+    else:
+        yield Finding(
+            "command", Verdict.NOTE, "cidx is not on PATH", "run install.sh; it says what to add to PATH"
+        )
+
+
+def _check_git(_: Session) -> Iterator[Finding]:
+    try:
+        done = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        yield Finding(
+            "git",
+            Verdict.NOTE,
+            "git is not installed: files are found by walking, with the same rules",
+            "install git",
+        )
+        return
+    yield Finding("git", Verdict.OK, done.stdout.strip())
+
+
+def _check_extras(_: Session) -> Iterator[Finding]:
+    lost = {
+        "hnswlib": "very large repositories are scanned exactly, which is slower",
+        "systemd": "journal records come through stderr",
+    }
+    if sys.platform != "linux":
+        del lost["systemd"]
+    for module, loss in lost.items():
+        if importlib.util.find_spec(module) is None:
+            yield Finding("extras", Verdict.NOTE, f"{module} is not installed: {loss}")
+        else:
+            yield Finding("extras", Verdict.OK, f"{module} is installed")
+
+
+def _check_model(_: Session) -> Iterator[Finding]:
+    from cidx.text import embedder
+
+    try:
+        model = embedder.packaged()
+    except (OSError, ValueError) as error:
+        yield Finding(
+            "model", Verdict.PROBLEM, f"the packaged model can't be read: {error}", "run install.sh again"
+        )
+        return
+    yield Finding("model", Verdict.OK, f"{model.version}, {model.dimensions} dimensions")
+
+
+def _check_repository(session: Session) -> Iterator[Finding]:
+    repository = session.repository()
+    yield Finding("repository", Verdict.OK, f"{repository.root} ({'git' if repository.in_git else 'no git'})")
+    if repository.why_elsewhere:
+        yield Finding(
+            "repository", Verdict.NOTE, f"kept in {repository.folder}, because {repository.why_elsewhere}"
+        )
+
+
+def _check_settings(session: Session) -> Iterator[Finding]:
+    from cidx.repository import settings
+
+    repository = session.repository()
+    session.settings(repository)
+    unknown = [
+        f"{key} in {file}"
+        for file in (repository.folder / settings.FILE, session.users.config / settings.FILE)
+        for key in settings.unknown_keys(file)
+    ]
+    if unknown:
+        yield Finding(
+            "settings", Verdict.NOTE, f"no settings of this version: {', '.join(unknown)}", "cidx config show"
+        )
+    else:
+        yield Finding("settings", Verdict.OK, "every value is valid")
+
+
+def _check_index(session: Session) -> Iterator[Finding]:
+    snapshot = session.snapshot(session.repository())
+    catalogue = snapshot.catalogue
+    files, chunks = catalogue.counts()
+    damaged = snapshot.vectors.damaged_rows()
+    known = {chunk.id for chunk in catalogue.all_chunks()}
+    missing = chunks - len(known & snapshot.fulltext.chunk_ids())
+    if damaged or missing or len(known) != chunks:
+        yield Finding(
+            "index",
+            Verdict.PROBLEM,
+            f"{len(damaged)} vectors are damaged, {missing} chunks are not in full text",
+            "cidx index --clear",
+        )
+    else:
+        yield Finding(
+            "index", Verdict.OK, f"generation {snapshot.generation}: {files} files, {chunks} chunks, whole"
+        )
+
+
+CHECKS: tuple[Callable[[Session], Iterator[Finding]], ...] = (
+    _check_python,
+    _check_command,
+    _check_git,
+    _check_extras,
+    _check_model,
+    _check_repository,
+    _check_settings,
+    _check_index,
+)

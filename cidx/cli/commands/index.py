@@ -1,0 +1,69 @@
+"""`cidx index`: bring the index up to date, with progress."""
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from cidx.cli.application import Command
+from cidx.cli.options import json_option
+from cidx.cli.session import Session
+
+if TYPE_CHECKING:
+    from cidx.index.progress import Summary
+
+
+@click.command(cls=Command)
+@click.option("--clear", is_flag=True, help="Index every file anew; vectors of unchanged content are kept.")
+@json_option("Print a summary in JSON.")
+@click.pass_obj
+def command(session: Session, clear: bool, as_json: bool) -> None:
+    """Bring the index up to date.
+
+    Only what changed is read. An interrupted run leaves the index as it was.
+    """
+    from cidx.cli.progress import watch
+    from cidx.index import indexer
+    from cidx.text import embedder
+
+    repository = session.repository()
+    settings = session.settings(repository)
+    summary = watch(
+        session,
+        lambda report: indexer.run(
+            repository,
+            indexer.Job(
+                settings=settings.index,
+                embedder=embedder.packaged(),
+                clear=clear,
+                report=report,
+                on_wait=lambda who: session.err.line(f"cidx: waiting for {who}, which is writing this index"),
+                cancelled=session.cancelled,
+            ),
+        ),
+    )
+    if as_json:
+        session.out.line(json.dumps({"repository": str(repository.root), **summary.to_json()}))
+        return
+    for line in _lines(summary):
+        session.out.line(line)
+    if repository.why_elsewhere:
+        session.err.line(
+            f"cidx: the index is kept in {repository.folder}, because {repository.why_elsewhere}"
+        )
+
+
+def _lines(summary: "Summary") -> list[str]:
+    if not (summary.rebuilt or summary.added or summary.changed or summary.removed):
+        head = f"up to date: generation {summary.generation}"
+    else:
+        head = (
+            f"published generation {summary.generation}: {summary.added} added, {summary.changed} changed, "
+            f"{summary.removed} removed, {summary.embedded} chunks embedded"
+        )
+    lines = [f"{head} in {summary.took_s:.2f} s", f"{summary.files} files, {summary.chunks} chunks"]
+    if summary.skipped:
+        lines.append("skipped: " + ", ".join(f"{count} {why}" for why, count in summary.skipped.items()))
+    if summary.rebuilt and summary.generation > 1:
+        lines.append(f"rebuilt: {summary.why_rebuilt}")
+    return lines

@@ -1,0 +1,112 @@
+"""`cidx status`: the index and how fresh it is."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cidx.api.errors import CidxError
+from cidx.cli.application import Command
+from cidx.cli.options import json_option
+from cidx.cli.session import Session
+
+if TYPE_CHECKING:
+    from cidx.api.status import IndexStatus, ServiceStatus, Status
+    from cidx.repository.repository import Repository
+
+
+@click.command(cls=Command)
+@json_option()
+@click.pass_obj
+def command(session: Session, as_json: bool) -> None:
+    """Show the index and how fresh it is. Changes nothing."""
+    from cidx.cli import render
+
+    status = gather(session)
+    if as_json:
+        session.out.line(render.dump(status.to_json()))
+        return
+    for name, value in _rows(status):
+        session.out.line(f"{name:<12}{value}")
+
+
+def gather(session: Session) -> "Status":
+    """Look at everything there is."""
+    from cidx.api.status import Status
+
+    repository = session.repository()
+    index, problem = None, ""
+    try:
+        index = _index(session, repository)
+    except CidxError as error:
+        problem = f"{error.why}; next: {error.next_step}"
+    return Status(
+        repository=str(repository.root),
+        folder=str(repository.folder),
+        index=index,
+        service=_service(session, repository),
+        problem=problem,
+    )
+
+
+def _index(session: Session, repository: "Repository") -> "IndexStatus":
+    from cidx.api.status import IndexStatus
+    from cidx.index import changes, freshness, indexer
+    from cidx.index.files import Listing
+    from cidx.repository import lock
+    from cidx.store import layout
+
+    settings = session.settings(repository).index
+    with Listing(repository) as listing:
+        snapshot = session.snapshot(repository)
+        catalogue = snapshot.catalogue
+        found = changes.compare(
+            listing.entries(exclude=settings.exclude),
+            catalogue.files(),
+            distrust=snapshot.policy != indexer.policy(settings),
+        )
+    changed = freshness.count_changed(repository, found)
+    files, chunks = catalogue.counts()
+    return IndexStatus(
+        generation=snapshot.generation,
+        files=files,
+        chunks=chunks,
+        bytes=layout.size_bytes(repository.index_folder),
+        fresh=changed == 0,
+        changed_files=changed,
+        model=snapshot.model,
+        skipped=catalogue.skipped(),
+        writer=lock.holder(repository.folder),
+    )
+
+
+def _service(session: Session, repository: "Repository") -> "ServiceStatus":
+    from cidx.api.status import ServiceStatus
+    from cidx.client import address
+
+    return ServiceStatus(
+        supervisor="none",
+        installed=False,
+        socket=address.socket_path(
+            str(repository.root), environment=session.environment, home=str(session.users.home)
+        ),
+        state="none",
+        detail="this version answers in the process of the command",
+    )
+
+
+def _rows(status: "Status") -> list[tuple[str, str]]:
+    rows = [("repository", status.repository), ("folder", status.folder)]
+    index = status.index
+    if index is None:
+        return [*rows, ("index", f"none: {status.problem}")]
+    fresh = "fresh" if index.fresh else f"{index.changed_files} files have changed since; next: cidx index"
+    rows += [
+        ("index", f"generation {index.generation}, {fresh}"),
+        ("content", f"{index.files} files, {index.chunks} chunks, {index.bytes / 1e6:.1f} MB on disk"),
+        ("model", index.model),
+    ]
+    if index.skipped:
+        rows.append(("skipped", ", ".join(f"{count} {why}" for why, count in index.skipped.items())))
+    if index.writer:
+        rows.append(("writer", index.writer))
+    return rows

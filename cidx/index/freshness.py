@@ -1,0 +1,73 @@
+"""Before an answer: have files changed since the generation, and can the change be brought in first?
+
+The same step in every mode: small changes are indexed at once if nobody else is writing; otherwise the
+answer says how many files differ.
+"""
+
+import os
+from collections.abc import Callable
+
+from cidx.api.answer import Freshness
+from cidx.api.errors import CidxError
+from cidx.index import changes, indexer
+from cidx.index.changes import Changes
+from cidx.index.files import Listing
+from cidx.repository.repository import Repository
+from cidx.repository.settings import Settings
+from cidx.store import source
+from cidx.store.snapshot import Snapshot
+from cidx.text.embedder import Embedder
+
+# About a second's work for the indexer (tests/bench/bars.py measures its rate).
+_SMALL_FILES = 200
+_SMALL_BYTES = 1_500_000
+# Beyond so many suspects the count is of touched files: reading them all would be the index run itself.
+_COUNTED_BY_CONTENT = 200
+
+
+def refresh(
+    repository: Repository,
+    snapshot: Snapshot,
+    listing: Listing,
+    *,
+    settings: Settings,
+    embedder: Embedder,
+    reopen: Callable[[], Snapshot],
+) -> tuple[Snapshot, Freshness]:
+    """The snapshot to answer from, and how fresh it is."""
+    entries = listing.entries(exclude=settings.index.exclude)
+    found = changes.compare(
+        entries, snapshot.catalogue.files(), distrust=snapshot.policy != indexer.policy(settings.index)
+    )
+    if not found:
+        return snapshot, Freshness()
+    usable = snapshot.model == embedder.version
+    if settings.daemon.auto_index and usable and _is_small(found):
+        try:
+            indexer.run(repository, indexer.Job(settings=settings.index, embedder=embedder, wait=False))
+        except CidxError:
+            # Somebody else is writing, or the disk refuses: the published generation still answers.
+            pass
+        else:
+            return reopen(), Freshness()
+    return snapshot, Freshness(changed_files=count_changed(repository, found))
+
+
+def count_changed(repository: Repository, found: Changes) -> int:
+    """How many files differ; suspects are compared by content while they are few."""
+    suspects = len(found.suspects)
+    if suspects <= _COUNTED_BY_CONTENT:
+        root = os.fsencode(repository.root)
+        suspects = sum(_differs(root + b"/" + entry.path, row.digest) for entry, row in found.suspects)
+    return len(found.new) + len(found.gone) + suspects
+
+
+def _is_small(found: Changes) -> bool:
+    return len(found) <= _SMALL_FILES and found.size_bytes <= _SMALL_BYTES
+
+
+def _differs(path: bytes, digest: bytes) -> bool:
+    try:
+        return source.digest(source.read(path).data) != digest
+    except OSError:
+        return True

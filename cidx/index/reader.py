@@ -1,0 +1,88 @@
+"""One file to what the store takes of it: its outline and the words of its chunks, or why it is skipped.
+
+Touches nothing but the file, so that many can be read at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from cidx.api import languages
+from cidx.index import chunker, language
+from cidx.repository.settings import IndexSettings
+from cidx.store import source
+from cidx.store.records import FileStat, NewFile, Span, Symbol
+from cidx.text.tokenizer import TermMemo, words
+
+# git looks for a NUL byte in as much of a file to call it binary.
+_HEAD_BYTES = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A chunk on its way: its content's key and the terms of its text."""
+
+    span: Span
+    key: bytes
+    terms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A file on its way to the store."""
+
+    file: NewFile
+    pieces: Sequence[Piece] = ()
+    symbols: Sequence[Symbol] = ()
+
+
+def read(
+    root: bytes, path: bytes, stat: FileStat, settings: IndexSettings, memo: TermMemo, *, now_ns: int
+) -> Read | None:
+    """The file as it is now; None when it is gone."""
+    if stat.size > settings.max_file_bytes:
+        return Read(NewFile(path, stat, b"", "", "too large"))
+    try:
+        found = source.read(root + b"/" + path, now_ns=now_ns, limit=settings.max_file_bytes + 1)
+    except (FileNotFoundError, NotADirectoryError, source.NotRegular):
+        return None
+    except OSError as error:
+        return Read(NewFile(path, stat, b"", "", _reason(error)))
+    return _digest(path, found, settings, memo)
+
+
+def _digest(path: bytes, found: source.Source, settings: IndexSettings, memo: TermMemo) -> Read:
+    data = found.data
+    name = language.detect(path, data[:_HEAD_BYTES])
+    skipped = _why_not(data, name, settings)
+    file = NewFile(path, found.stat, source.digest(data), name, skipped)
+    if skipped:
+        return Read(file)
+    outline = chunker.outline(data, name)
+    lines = source.lines_of(data)
+    return Read(file, [_piece(span, lines, memo) for span in outline.spans], outline.symbols)
+
+
+def _why_not(data: bytes, name: str, settings: IndexSettings) -> str:
+    if len(data) > settings.max_file_bytes:
+        return "too large"
+    if b"\0" in data[:_HEAD_BYTES]:
+        return "binary"
+    if settings.languages and not any(languages.matches(wanted, name) for wanted in settings.languages):
+        return "other language"
+    return ""
+
+
+def _piece(span: Span, lines: list[bytes], memo: TermMemo) -> Piece:
+    content = source.span_bytes(lines, span)
+    text = content.decode("utf-8", "replace")
+    found = words(f"{span.header}\n{text}" if span.header else text)
+    return Piece(
+        span,
+        source.content_key(span.header, content),
+        tuple(chain.from_iterable(map(memo.__getitem__, found))),
+    )
+
+
+def _reason(error: OSError) -> str:
+    return "unreadable" if isinstance(error, PermissionError) else f"unreadable: {error.strerror}"

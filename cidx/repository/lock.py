@@ -1,0 +1,112 @@
+"""One writer per repository: an flock on a file that names its holder.
+
+The kernel lets go of the lock when its holder dies, so a lock is never stale. The file may be deleted
+under us (`git clean -fdx`): a lock counts only while its path still leads to the locked file.
+"""
+
+import errno
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cidx.api.errors import CidxError, Code, Locked
+from cidx.repository.repository import write_failure
+
+FILE = "write.lock"
+# How soon a freed lock is noticed; the wait costs no measurable CPU at this step.
+POLL_S = 0.05
+
+
+@contextmanager
+def writing(
+    folder: Path,
+    *,
+    wait: bool,
+    on_wait: Callable[[str], None] | None = None,
+    cancelled: threading.Event | None = None,
+) -> Iterator[None]:
+    """Hold the writer's lock of a repository folder.
+
+    Without `wait`, or where nothing tells the user (`on_wait`), a held lock is the error `Locked`.
+    """
+    descriptor = _acquire(folder / FILE, wait=wait, on_wait=on_wait, cancelled=cancelled)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def holder(folder: Path) -> str:
+    """Who holds the lock, in words, as the holder wrote it; empty where nobody does."""
+    try:
+        descriptor = os.open(folder / FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return ""
+    except BlockingIOError:
+        return os.read(descriptor, 200).decode("utf-8", "replace").strip() or "another process"
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(
+    file: Path,
+    *,
+    wait: bool,
+    on_wait: Callable[[str], None] | None,
+    cancelled: threading.Event | None,
+) -> int:
+    told = False
+    while True:
+        descriptor = _try(file)
+        if descriptor is not None:
+            return descriptor
+        who = holder(file.parent)
+        if who and not wait:
+            raise Locked(
+                what=f"the index in {file.parent} is being written",
+                why=f"by {who}",
+                next_step="wait for it to finish, or run cidx index, which waits",
+            )
+        if who and not told and on_wait is not None:
+            on_wait(who)
+            told = True
+        if cancelled is not None and cancelled.wait(POLL_S):
+            raise CidxError(
+                Code.INTERRUPTED,
+                what="interrupted while waiting for the other writer",
+                why="the request was cancelled",
+                next_step="cidx index",
+            )
+        if cancelled is None:
+            time.sleep(POLL_S)
+
+
+def _try(file: Path) -> int | None:
+    """The locked descriptor, or None while somebody else holds it."""
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise write_failure(error, file) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_ino == os.stat(file).st_ino:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} since {time.strftime('%H:%M:%S')}\n".encode(), 0)
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except OSError as error:
+        # The holder's name is a courtesy: a full disk must not keep a writer from cleaning up.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return descriptor
+        os.close(descriptor)
+        raise write_failure(error, file) from error
+    os.close(descriptor)
+    return None

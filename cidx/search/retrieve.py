@@ -1,0 +1,211 @@
+"""A query to ranked hits of one snapshot.
+
+Candidates of each kind are found among the files that the filters allow; each candidate is then
+scored exactly by both kinds. Equal scores are ordered by place, so answers are the same on every run.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cidx.api.answer import Hit
+from cidx.api.errors import CidxError, Code, NotIndexed
+from cidx.api.query import Mode, Query
+from cidx.search import fusion
+from cidx.search.filters import allowed_files
+from cidx.search.fusion import Scored
+from cidx.store import source
+from cidx.store.records import ChunkRow
+from cidx.store.snapshot import Snapshot
+from cidx.text.embedder import Embedder
+from cidx.text.tokenizer import query_terms
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Candidates of each kind. Up to this limit a longer answer only continues a shorter one.
+_DEPTH = 300
+# Less is chance: in 256 dimensions unrelated vectors have cosines around 0 with a deviation of 1/16.
+_LEAST_COSINE = 0.1
+
+
+def retrieve(snapshot: Snapshot, query: Query, *, embedder: Embedder, root: Path) -> list[Hit]:
+    """The best hits, as many as the query asks for."""
+    if not query.text.strip():
+        raise CidxError(
+            Code.BAD_QUERY,
+            what="the query is empty",
+            why="there is nothing to look for",
+            next_step='cidx query "what you are looking for"',
+        )
+    search = _Search.of(snapshot, query, embedder)
+    ranked = search.rank(query.mode)
+    hits = _hits(ranked, search.chunks, root)
+    return list(hits if query.limit is None else islice(hits, query.limit))
+
+
+@dataclass(slots=True)
+class _Search:
+    """One query on its way: what it looks for, where it may look, and the chunks met so far."""
+
+    snapshot: Snapshot
+    terms: Sequence[str]
+    vector: "NDArray[np.float32] | None"
+    files: frozenset[int] | None
+    depth: int | None
+    chunks: dict[int, ChunkRow] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, query: Query, embedder: Embedder) -> "_Search":
+        terms = query_terms(query.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+        files = allowed_files(snapshot.catalogue.languages(), query.filters) if query.filters else None
+        shallow = query.limit is not None and query.limit <= _DEPTH
+        return cls(
+            snapshot, terms, _vector(snapshot, query, terms, embedder), files, _DEPTH if shallow else None
+        )
+
+    def rank(self, mode: Mode) -> list[Scored]:
+        ceiling = self.snapshot.fulltext.ceiling(self.terms)
+        semantic = self.nearest() if mode is not Mode.FTS else {}
+        fts = self.matching() if mode is not Mode.SEMANTIC else {}
+        match mode:
+            case Mode.SEMANTIC:
+                scored = fusion.single("semantic", semantic)
+            case Mode.FTS:
+                scored = fusion.single("fts", fts, ceiling=ceiling)
+            case Mode.HYBRID:
+                semantic |= self.cosines(fts.keys() - semantic.keys())
+                fts |= self.matching_among(semantic.keys() - fts.keys())
+                scored = fusion.fuse(semantic, fts, ceiling=ceiling)
+        return sorted(scored, key=self._place)
+
+    def nearest(self) -> dict[int, float]:
+        """The chunks whose vectors are nearest."""
+        if self.vector is None:
+            return {}
+        rows = None
+        if self.files is not None:
+            rows = np.array(self.snapshot.catalogue.rows_of_files(self.files), dtype=np.intp)
+        scores = self.snapshot.vectors.scores(self.vector, rows)
+        enough = self.depth or len(scores)
+        width = enough
+        while True:
+            best = _best(scores, width)
+            by_row = {int(i if rows is None else rows[i]): float(scores[i]) for i in best}
+            found = self._remember(self.snapshot.catalogue.chunks_of_rows(by_row))
+            if len(found) >= enough or len(best) < width or width >= len(scores):
+                nearest = sorted(found, key=lambda chunk: (-by_row[chunk.row], chunk.id))[:enough]
+                return {chunk.id: by_row[chunk.row] for chunk in nearest}
+            # Many rows are of chunks that are gone or filtered out.
+            width *= 4
+
+    def matching(self) -> dict[int, float]:
+        """The chunks whose words match best."""
+        width = self.depth
+        while True:
+            scores = self.snapshot.fulltext.search(self.terms, depth=width, files=self.files)
+            found = self._alive(scores)
+            if width is None or self.depth is None or len(found) >= self.depth or len(scores) < width:
+                best = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+                return dict(best[: self.depth])
+            # Many documents are of chunks that are gone.
+            width *= 4
+
+    def matching_among(self, chunks: Iterable[int]) -> dict[int, float]:
+        """The word scores of candidates that came from the vectors."""
+        wanted = sorted(chunks)
+        if not wanted:
+            return {}
+        return self.snapshot.fulltext.search(self.terms, depth=len(wanted), chunks=wanted)
+
+    def cosines(self, chunks: Iterable[int]) -> dict[int, float]:
+        """The cosines of candidates that came from the words, where they mean anything."""
+        wanted = sorted(chunks)
+        if self.vector is None or not wanted:
+            return {}
+        rows = np.array([self.chunks[chunk].row for chunk in wanted], dtype=np.intp)
+        scores = self.snapshot.vectors.scores(self.vector, rows)
+        return {chunk: float(s) for chunk, s in zip(wanted, scores, strict=True) if s >= _LEAST_COSINE}
+
+    def _alive(self, scores: dict[int, float]) -> dict[int, float]:
+        found = self._remember(self.snapshot.catalogue.chunks(scores))
+        return {chunk.id: scores[chunk.id] for chunk in found}
+
+    def _remember(self, found: list[ChunkRow]) -> list[ChunkRow]:
+        allowed = [chunk for chunk in found if self.files is None or chunk.file in self.files]
+        self.chunks |= {chunk.id: chunk for chunk in allowed}
+        return allowed
+
+    def _place(self, scored: Scored) -> tuple[float, bytes, int]:
+        chunk = self.chunks[scored.chunk]
+        return (-scored.score, chunk.path, chunk.span.start_line)
+
+
+def _vector(
+    snapshot: Snapshot, query: Query, terms: Sequence[str], embedder: Embedder
+) -> "NDArray[np.float32] | None":
+    """The query's vector; None where it has none or the index was embedded by another model."""
+    if query.mode is Mode.FTS:
+        return None
+    if snapshot.model != embedder.version:
+        if query.mode is Mode.HYBRID:
+            return None
+        raise NotIndexed(
+            what="the index can't be searched by meaning yet",
+            why=f"it was embedded by the model {snapshot.model}, this cidx carries {embedder.version}",
+            next_step="cidx index",
+        )
+    vector = embedder.embed([terms])[0]
+    return vector if vector.any() else None
+
+
+def _best(scores: "NDArray[np.float32]", width: int) -> "NDArray[np.intp]":
+    """The positions of the best scores that mean anything, in no order."""
+    if width < len(scores):
+        best = np.argpartition(-scores, width)[:width]
+        return best[scores[best] >= _LEAST_COSINE]
+    return np.flatnonzero(scores >= _LEAST_COSINE)
+
+
+def _hits(ranked: Iterable[Scored], chunks: dict[int, ChunkRow], root: Path) -> Iterator[Hit]:
+    """Read the lines of each hit; a file that is gone has nothing to show and is passed over."""
+    files: dict[bytes, list[bytes] | None] = {}
+    for scored in ranked:
+        chunk = chunks[scored.chunk]
+        if chunk.path not in files:
+            files[chunk.path] = _lines(root, chunk.path)
+        lines = files[chunk.path]
+        if lines is not None and chunk.span.start_line <= len(lines):
+            yield _hit(scored, chunk, lines)
+
+
+def _lines(root: Path, path: bytes) -> list[bytes] | None:
+    file = os.fsencode(root) + b"/" + path
+    folder = os.path.dirname(file)
+    try:
+        # A folder that has become a link since may lead anywhere.
+        return source.lines_of(source.read(file).data) if os.path.realpath(folder) == folder else None
+    except OSError:
+        return None
+
+
+def _hit(scored: Scored, chunk: ChunkRow, lines: list[bytes]) -> Hit:
+    span = chunk.span
+    content = source.span_bytes(lines, span)
+    return Hit(
+        path=os.fsdecode(chunk.path),
+        start_line=span.start_line,
+        end_line=min(span.end_line, len(lines)),
+        language=chunk.language,
+        symbol=span.symbol,
+        score=scored.score,
+        matched_by=tuple(scored.scores),
+        scores=scored.scores,
+        text=content.removesuffix(b"\n").decode("utf-8", "replace"),
+        stale=source.content_key(span.header, content) != chunk.key,
+    )

@@ -1,0 +1,274 @@
+"""The catalogue: files, chunks, symbols and the keys of vectors, in SQLite. The only place that knows SQL.
+
+Its commit is the publication of a generation. Ids only grow and are never given twice, so that an id that
+full text still holds can't mean another chunk.
+"""
+
+import errno
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from cidx.api.errors import CidxError, Damaged
+from cidx.store.records import ChunkRow, FileRow, FileStat, NewChunk, NewFile, Span, Symbol
+
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE file (
+    id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL, inode INTEGER NOT NULL, digest BLOB NOT NULL, language TEXT NOT NULL,
+    skipped TEXT NOT NULL);
+CREATE TABLE embedding (row INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE);
+CREATE TABLE chunk (
+    id INTEGER PRIMARY KEY, file INTEGER NOT NULL, start_line INTEGER NOT NULL, end_line INTEGER NOT NULL,
+    row INTEGER NOT NULL, symbol TEXT NOT NULL, kind TEXT NOT NULL, header TEXT NOT NULL);
+CREATE TABLE symbol (
+    name TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL, file INTEGER NOT NULL,
+    start_line INTEGER NOT NULL, end_line INTEGER NOT NULL);
+CREATE TABLE dead (chunk INTEGER PRIMARY KEY);
+CREATE INDEX chunk_by_file ON chunk (file);
+CREATE INDEX chunk_by_row ON chunk (row);
+CREATE INDEX symbol_by_name ON symbol (name);
+CREATE INDEX symbol_by_file ON symbol (file);
+"""
+
+_CHUNKS = """
+SELECT chunk.id, chunk.file, file.path, file.language, chunk.start_line, chunk.end_line, chunk.symbol,
+       chunk.kind, chunk.header, chunk.row, embedding.key
+FROM chunk JOIN file ON file.id = chunk.file JOIN embedding ON embedding.row = chunk.row
+"""
+
+# SQLite takes at most 32,766 parameters in one statement.
+_PARAMETERS = 30_000
+# How long to wait for the moment in which another process recovers or truncates the log.
+_BUSY_S = 5.0
+
+
+class Catalogue:
+    """One connection. Reads are safe from several threads; writes belong to one."""
+
+    def __init__(self, connection: sqlite3.Connection, file: Path) -> None:
+        self._connection = connection
+        self._file = file
+        self._lock = threading.Lock()
+
+    @classmethod
+    def create(cls, file: Path) -> "Catalogue":
+        """A new catalogue that nobody sees yet: fast, durable only after `settle`."""
+        connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=OFF")
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("BEGIN")
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        return cls(connection, file)
+
+    @classmethod
+    def open(cls, file: Path) -> "Catalogue":
+        """An existing catalogue."""
+        try:
+            connection = sqlite3.connect(
+                f"{file.absolute().as_uri()}?mode=rw",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                timeout=_BUSY_S,
+            )
+        except sqlite3.OperationalError as error:
+            raise _damaged(file, error) from None
+        catalogue = cls(connection, file)
+        catalogue._run("PRAGMA synchronous=FULL")
+        return catalogue
+
+    # Transactions
+
+    def begin_reading(self) -> None:
+        """Pin what is published now: until `close` nothing later is seen."""
+        self._run("PRAGMA query_only=1")
+        self._run("BEGIN")
+        self.meta("generation")
+
+    def begin_writing(self) -> None:
+        self._run("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self._run("COMMIT")
+
+    def settle(self) -> None:
+        """Commit a new catalogue and make it durable and ready for readers beside a writer."""
+        self._run("COMMIT")
+        self._run("PRAGMA synchronous=FULL")
+        self._run("PRAGMA journal_mode=WAL")
+        with self._file.open("rb+") as stream:
+            os.fsync(stream.fileno())
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    # Facts
+
+    def meta(self, name: str) -> Any:
+        row = self._one("SELECT value FROM meta WHERE name = ?", (name,))
+        if row is None:
+            raise Damaged(
+                what=f"the catalogue {self._file} can't be used", why=f"it does not know its {name}"
+            )
+        return row[0]
+
+    def set_meta(self, **values: Any) -> None:
+        self._many("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+
+    def counts(self) -> tuple[int, int]:
+        """Indexed files and chunks."""
+        row = self._one("SELECT (SELECT count(*) FROM file WHERE skipped = ''), (SELECT count(*) FROM chunk)")
+        assert row is not None
+        return row[0], row[1]
+
+    def skipped(self) -> dict[str, int]:
+        """How many files have no chunks, by reason."""
+        return dict(
+            self._all(
+                "SELECT skipped, count(*) FROM file WHERE skipped != '' GROUP BY skipped ORDER BY skipped"
+            )
+        )
+
+    def files(self) -> list[FileRow]:
+        rows = self._all(
+            "SELECT id, path, size, mtime_ns, ctime_ns, inode, digest, language, skipped FROM file"
+        )
+        return [FileRow(row[0], row[1], FileStat(*row[2:6]), *row[6:]) for row in rows]
+
+    def languages(self) -> list[tuple[int, bytes, str]]:
+        """Id, path and language of every indexed file: what filters decide on."""
+        return self._all("SELECT id, path, language FROM file WHERE skipped = ''")
+
+    def chunks(self, ids: Iterable[int]) -> list[ChunkRow]:
+        """The chunks of these ids that are alive."""
+        return [_chunk_row(row) for row in self._select_in(f"{_CHUNKS} WHERE chunk.id IN", ids)]
+
+    def chunks_of_rows(self, rows: Iterable[int]) -> list[ChunkRow]:
+        """The living chunks that have one of these vectors; several may share one."""
+        return [_chunk_row(row) for row in self._select_in(f"{_CHUNKS} WHERE chunk.row IN", rows)]
+
+    def all_chunks(self) -> list[ChunkRow]:
+        return [_chunk_row(row) for row in self._all(_CHUNKS)]
+
+    def rows_of_files(self, files: Iterable[int]) -> list[int]:
+        """The vectors that the chunks of these files have."""
+        found = self._select_in("SELECT DISTINCT row FROM chunk WHERE file IN", files)
+        return sorted({row for (row,) in found})
+
+    def rows_of_keys(self, keys: Iterable[bytes]) -> dict[bytes, int]:
+        """The vectors that exist already for these contents."""
+        return dict(self._select_in("SELECT key, row FROM embedding WHERE key IN", keys))
+
+    def symbols(self) -> list[tuple[bytes, Symbol]]:
+        rows = self._all(
+            "SELECT file.path, name, symbol.path, kind, start_line, end_line"
+            " FROM symbol JOIN file ON file.id = symbol.file"
+        )
+        return [(row[0], Symbol(*row[1:])) for row in rows]
+
+    def dead(self) -> list[int]:
+        """Chunks that full text still holds though no file has them any more."""
+        return [chunk for (chunk,) in self._all("SELECT chunk FROM dead")]
+
+    # Changes
+
+    def add_file(self, id_: int, file: NewFile) -> None:
+        stat = file.stat
+        self._run(
+            "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                id_, file.path, stat.size, stat.mtime_ns, stat.ctime_ns, stat.inode,
+                file.digest, file.language, file.skipped,
+            ),
+        )  # fmt: skip
+
+    def set_stat(self, id_: int, stat: FileStat) -> None:
+        self._run(
+            "UPDATE file SET size = ?, mtime_ns = ?, ctime_ns = ?, inode = ? WHERE id = ?",
+            (stat.size, stat.mtime_ns, stat.ctime_ns, stat.inode, id_),
+        )
+
+    def add_chunks(self, file: int, first_id: int, chunks: Sequence[NewChunk]) -> None:
+        self._many(
+            "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    first_id + offset, file, chunk.span.start_line, chunk.span.end_line, chunk.row,
+                    chunk.span.symbol, chunk.span.kind, chunk.span.header,
+                )
+                for offset, chunk in enumerate(chunks)
+            ),
+        )  # fmt: skip
+
+    def add_symbols(self, file: int, symbols: Sequence[Symbol]) -> None:
+        self._many(
+            "INSERT INTO symbol VALUES (?, ?, ?, ?, ?, ?)",
+            ((s.name, s.path, s.kind, file, s.start_line, s.end_line) for s in symbols),
+        )
+
+    def add_embeddings(self, keys: Iterable[bytes], rows: Iterable[int]) -> None:
+        self._many("INSERT INTO embedding VALUES (?, ?)", zip(rows, keys, strict=True))
+
+    def remove_file(self, id_: int) -> None:
+        self._run("INSERT INTO dead SELECT id FROM chunk WHERE file = ?", (id_,))
+        for table in ("chunk", "symbol"):
+            self._run(f"DELETE FROM {table} WHERE file = ?", (id_,))  # noqa: S608  (our own two names)
+        self._run("DELETE FROM file WHERE id = ?", (id_,))
+
+    def forget_dead(self) -> None:
+        """Full text no longer holds what was dead until now."""
+        self._run("DELETE FROM dead")
+
+    # Plumbing
+
+    def _select_in(self, select: str, values: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+        remaining = list(values)
+        for start in range(0, len(remaining), _PARAMETERS):
+            part = remaining[start : start + _PARAMETERS]
+            yield from self._all(f"{select} ({','.join('?' * len(part))})", part)
+
+    def _run(self, statement: str, values: Sequence[Any] = ()) -> None:
+        self._all(statement, values)
+
+    def _one(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        rows = self._all(statement, values)
+        return rows[0] if rows else None
+
+    def _all(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        with self._lock:
+            try:
+                return self._connection.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                raise _error(self._file, error) from error
+
+    def _many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        with self._lock:
+            try:
+                self._connection.executemany(statement, rows)
+            except sqlite3.Error as error:
+                raise _error(self._file, error) from error
+
+
+def _chunk_row(row: tuple[Any, ...]) -> ChunkRow:
+    return ChunkRow(row[0], row[1], row[2], row[3], Span(*row[4:9]), row[9], row[10])
+
+
+def _error(file: Path, error: sqlite3.Error) -> Exception:
+    """What SQLite's error means: a full or failing disk is the system's fault, the rest is damage."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_FULL":
+        return OSError(errno.ENOSPC, "No space left on device", str(file))
+    if name.startswith("SQLITE_IOERR") or name in ("SQLITE_READONLY", "SQLITE_CANTOPEN"):
+        return OSError(errno.EIO, f"{error}", str(file))
+    return _damaged(file, error)
+
+
+def _damaged(file: Path, error: Exception) -> CidxError:
+    return Damaged(what=f"the catalogue {file} can't be used", why=str(error))

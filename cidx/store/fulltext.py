@@ -1,0 +1,167 @@
+"""Full text: BM25 over the terms of chunks. The only place that knows tantivy.
+
+The index holds a superset of the living chunks: documents are added before the catalogue publishes them
+and removed only by the writer after the one that buried them. Whoever searches drops what is not alive.
+Terms come ready from `cidx.text`, so tantivy only splits at spaces. Positions are not
+kept: phrases are checked on the text itself, and the index is a third smaller.
+"""
+
+import errno
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import tantivy
+from tantivy import Occur, Query
+
+from cidx.api.errors import Damaged
+
+# What a match in each field is worth; the search issue measures these.
+BOOSTS = {"body": 1.0, "symbol": 1.5, "path": 0.8}
+# A pasted log has thousands of terms; the rarest of them decide, the rest only cost time.
+MOST_TERMS = 64
+# tantivy's BM25 saturates at k1 + 1 = 2.2 times the inverse document frequency.
+_SATURATION = 2.2
+# The least memory that tantivy accepts for one indexing thread.
+SMALL_HEAP_BYTES = 15_000_000
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("chunk", indexed=True, fast=True)
+    builder.add_unsigned_field("file", indexed=True)
+    for field in BOOSTS:
+        builder.add_text_field(field, tokenizer_name="whitespace", index_option="freq")
+    return builder.build()
+
+
+class FullText:
+    """A searcher on one commit; what is committed later is not seen. Safe to share between threads."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            index = tantivy.Index.open(str(folder))
+            self._schema = index.schema
+            self._searcher = index.searcher()
+        except (ValueError, OSError) as error:
+            raise Damaged(what=f"the full text in {folder} can't be used", why=str(error)) from None
+
+    @property
+    def documents(self) -> int:
+        return self._searcher.num_docs
+
+    def search(
+        self,
+        terms: Sequence[str],
+        *,
+        depth: int | None,
+        files: Iterable[int] | None = None,
+        chunks: Iterable[int] | None = None,
+    ) -> dict[int, float]:
+        """The chunks that match best, with their scores; only of the given files or chunks, if any are given.
+
+        A filter changes no score, so a filtered answer is the unfiltered one with lines left out.
+        """
+        query = self._query(terms)
+        if query is None or not self._searcher.num_docs:
+            return {}
+        for field, allowed in (("file", files), ("chunk", chunks)):
+            if allowed is not None:
+                among = Query.term_set_query(self._schema, field, list(allowed))
+                query = Query.boolean_query(
+                    [(Occur.Must, query), (Occur.Must, Query.const_score_query(among, 0.0))]
+                )
+        found = self._searcher.search(query, limit=depth or self._searcher.num_docs, count=False).hits
+        ids = self._searcher.fast_field_values("chunk", [address for _, address in found])
+        return {int(chunk): score for chunk, (score, _) in zip(ids, found, strict=True) if chunk is not None}
+
+    def ceiling(self, terms: Sequence[str]) -> float:
+        """What the score of a chunk that says every known term often in its body comes near to."""
+        return sum(_SATURATION * self._rarity(term) for term in self._rarest(terms)) or 1.0
+
+    def chunk_ids(self) -> set[int]:
+        """Every chunk held, dead ones included."""
+        found = self._searcher.search(
+            Query.all_query(), limit=max(1, self._searcher.num_docs), count=False
+        ).hits
+        ids = self._searcher.fast_field_values("chunk", [address for _, address in found])
+        return {int(chunk) for chunk in ids if chunk is not None}
+
+    def _query(self, terms: Sequence[str]) -> Query | None:
+        clauses = [
+            (Occur.Should, Query.boost_query(Query.term_query(self._schema, field, term, "freq"), boost))
+            for term in self._rarest(terms)
+            for field, boost in BOOSTS.items()
+        ]
+        return Query.boolean_query(clauses) if clauses else None
+
+    def _rarest(self, terms: Sequence[str]) -> list[str]:
+        known = [(self._frequency(term), term) for term in terms]
+        known = [pair for pair in known if pair[0]]
+        return [term for _, term in (sorted(known)[:MOST_TERMS] if len(known) > MOST_TERMS else known)]
+
+    def _frequency(self, term: str) -> int:
+        return max(self._searcher.doc_freq(field, term) for field in BOOSTS)
+
+    def _rarity(self, term: str) -> float:
+        frequency = self._frequency(term)
+        return math.log(1 + (self._searcher.num_docs - frequency + 0.5) / (frequency + 0.5))
+
+
+class FullTextWriter:
+    """Adds and removes documents; `commit` makes them durable. One at a time, under the writer's lock."""
+
+    def __init__(self, folder: Path, *, create: bool, heap_bytes: int = SMALL_HEAP_BYTES) -> None:
+        self._folder = folder
+        if create:
+            folder.mkdir(mode=0o700)
+            index = tantivy.Index(_schema(), path=str(folder))
+        else:
+            try:
+                index = tantivy.Index.open(str(folder))
+            except (ValueError, OSError) as error:
+                raise _failure(folder, error) from error
+        self._schema = index.schema
+        self._writer = index.writer(heap_size=heap_bytes, num_threads=1)
+
+    def add(self, chunk: int, file: int, *, body: str, symbol: str, path: str) -> None:
+        document = tantivy.Document()
+        document.add_unsigned("chunk", chunk)
+        document.add_unsigned("file", file)
+        document.add_text("body", body)
+        document.add_text("symbol", symbol)
+        document.add_text("path", path)
+        try:
+            self._writer.add_document(document)
+        except (ValueError, OSError) as error:
+            raise _failure(self._folder, error) from error
+
+    def remove(self, chunks: Sequence[int], *, from_id: int) -> None:
+        """Remove these chunks, and all from an id on: what a writer left that never published."""
+        range_ = Query.range_query(self._schema, "chunk", tantivy.FieldType.Unsigned, lower_bound=from_id)
+        self._writer.delete_documents_by_query(range_)
+        if chunks:
+            self._writer.delete_documents_by_query(Query.term_set_query(self._schema, "chunk", list(chunks)))
+
+    def commit(self) -> None:
+        try:
+            self._writer.commit()
+        except (ValueError, OSError) as error:
+            raise _failure(self._folder, error) from error
+
+    def close(self) -> None:
+        """Let running merges end, so that segments do not pile up; what was committed needs none of them."""
+        try:
+            self._writer.wait_merging_threads()
+        except (ValueError, OSError):
+            # A merge that failed (a full disk) is tried again after the next commit.
+            pass
+
+
+def _failure(folder: Path, error: Exception) -> Exception:
+    """tantivy reports the system's refusals as text; a full disk has to stay recognisable."""
+    text = str(error)
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES, errno.EROFS):
+        if f"os error {number}" in text or f"code: {number}," in text:
+            return OSError(number, text, str(folder))
+    return Damaged(what=f"the full text in {folder} can't be used", why=text)

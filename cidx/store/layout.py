@@ -1,0 +1,143 @@
+"""Where a generation's parts lie, which base folder is current, and what format it has.
+
+    index/current          {"format": 1, "base": "base-3"}: replaced by one rename
+    index/base-3/          catalogue.sqlite  vectors  fulltext/
+
+Within a base the SQLite commit publishes; a rebuild makes a new base beside the old one and then
+replaces `current`. Base folders that `current` does not name are left-overs of interrupted writers.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from cidx.api.errors import CidxError, Code, Damaged, NotIndexed
+
+# The history of the format; a bump makes older indexes be rebuilt.
+# 1: first version.
+FORMAT = 1
+
+_POINTER = "current"
+_PREFIX = "base-"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """One base folder and its parts."""
+
+    folder: Path
+
+    @property
+    def catalogue(self) -> Path:
+        return self.folder / "catalogue.sqlite"
+
+    @property
+    def vectors(self) -> Path:
+        return self.folder / "vectors"
+
+    @property
+    def fulltext(self) -> Path:
+        return self.folder / "fulltext"
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """The content of `current`."""
+
+    format: int
+    base: str
+
+
+def current(index: Path) -> Base:
+    """The published base; NotIndexed, Damaged or a newer format is an error."""
+    pointer = _read_pointer(index)
+    if pointer.format > FORMAT:
+        raise CidxError(
+            Code.NEWER_INDEX,
+            what=f"the index in {index} has format {pointer.format}",
+            why=f"this cidx knows formats up to {FORMAT}; a newer cidx wrote it",
+            next_step="upgrade cidx, or index anew with: cidx index --clear",
+        )
+    if pointer.format < FORMAT:
+        raise NotIndexed(
+            what=f"the index in {index} has the older format {pointer.format}",
+            why=f"this cidx reads format {FORMAT}",
+            next_step="cidx index",
+        )
+    return Base(index / pointer.base)
+
+
+def new_base(index: Path) -> Base:
+    """An empty base folder with a number that no base here has had."""
+    taken = [int(name) for name in _base_numbers(index)]
+    base = Base(index / f"{_PREFIX}{max(taken, default=0) + 1}")
+    base.folder.mkdir(mode=0o700)
+    return base
+
+
+def publish(index: Path, base: Base) -> None:
+    """Make a complete base the current one."""
+    for part in (base.folder, base.fulltext):
+        sync_folder(part)
+    temporary = index / f".{_POINTER}"
+    with temporary.open("w", encoding="utf-8") as stream:
+        json.dump({"format": FORMAT, "base": base.folder.name}, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, index / _POINTER)
+    sync_folder(index)
+
+
+def remove_leftovers(index: Path) -> None:
+    """Delete every base that is not current. Only the holder of the writer's lock may.
+
+    Who still reads an old base has its files open and keeps them.
+    """
+    try:
+        keep = _read_pointer(index).base
+    except CidxError:
+        keep = ""
+    for number in _base_numbers(index):
+        if _PREFIX + number != keep:
+            shutil.rmtree(index / (_PREFIX + number), ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def size_bytes(index: Path) -> int:
+    """What the index takes on disk."""
+    return sum(entry.stat().st_size for entry in index.rglob("*") if entry.is_file())
+
+
+def _base_numbers(index: Path) -> list[str]:
+    return [
+        name.removeprefix(_PREFIX)
+        for name in os.listdir(index)
+        if name.startswith(_PREFIX) and name.removeprefix(_PREFIX).isdecimal()
+    ]
+
+
+def _read_pointer(index: Path) -> Pointer:
+    try:
+        raw = json.loads((index / _POINTER).read_bytes())
+        pointer = Pointer(format=int(raw["format"]), base=str(raw["base"]))
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotIndexed(
+            what=f"there is no index in {index}",
+            why="this repository has not been indexed yet",
+            next_step="cidx index",
+        ) from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise Damaged(what=f"the index in {index} is damaged", why=f"{_POINTER}: {error}") from None
+    if not pointer.base.startswith(_PREFIX) or "/" in pointer.base:
+        raise Damaged(what=f"the index in {index} is damaged", why=f"{_POINTER} names {pointer.base!r}")
+    return pointer

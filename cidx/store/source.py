@@ -1,0 +1,64 @@
+"""Source files as they are on disk: read without following links, cut at newlines, checked by content.
+
+The index does not store source text. A chunk knows the key of its content, so a reader can tell
+whether the lines on disk are still the ones that were indexed.
+"""
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+
+from cidx.store.records import FileStat, Span
+
+# A change within the clock tick of the last one leaves the same time stamps; ticks are 1 to 10 ms.
+_SAME_TICK_NS = 20_000_000
+
+
+class NotRegular(OSError):
+    """What the path leads to is no regular file (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file's bytes, with the stat they were read under."""
+
+    data: bytes
+    stat: FileStat
+
+
+def file_stat(found: os.stat_result) -> FileStat:
+    return FileStat(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def read(path: bytes, *, limit: int | None = None, now_ns: int = 0) -> Source:
+    """A regular file's bytes, or its first `limit`; with `now_ns`, a stat too young to be trusted is marked."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    with os.fdopen(descriptor, "rb", closefd=True) as stream:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise NotRegular(f"{path!r} is not a regular file")
+        kept = file_stat(found)
+        if now_ns and max(kept.mtime_ns, kept.ctime_ns) > now_ns - _SAME_TICK_NS:
+            kept = FileStat(kept.size, -1, kept.ctime_ns, kept.inode)
+        return Source(stream.read(-1 if limit is None else limit), kept)
+
+
+def digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def content_key(header: str, text: bytes) -> bytes:
+    """What a chunk's vector depends on, in 16 bytes: equal content shares a vector wherever it lies."""
+    return digest(header.encode("utf-8", "surrogatepass") + b"\0" + text)
+
+
+def lines_of(data: bytes) -> list[bytes]:
+    """The lines of a file, each with its newline; split at newlines only."""
+    lines = data.split(b"\n")
+    last = lines.pop()
+    return [line + b"\n" for line in lines] + ([last] if last else [])
+
+
+def span_bytes(lines: list[bytes], span: Span) -> bytes:
+    return b"".join(lines[span.start_line - 1 : span.end_line])

@@ -1,0 +1,229 @@
+"""The next generation in the making: changes go in, `publish` makes them visible at once, or never.
+
+An edit goes into the current base: vectors are appended, full text gets the new documents, and the
+catalogue's commit publishes. A rebuild fills a new base and replaces the pointer. Whatever a writer that died
+left behind is cut off or removed by the next one. Only the holder of the writer's lock may make one.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cidx.api.errors import CidxError, NotIndexed
+from cidx.store import layout
+from cidx.store.catalogue import Catalogue
+from cidx.store.fulltext import SMALL_HEAP_BYTES, FullTextWriter
+from cidx.store.records import FileRow, FileStat, NewChunk, NewFile, Symbol
+from cidx.store.vectors import Vectors, VectorWriter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Enough for tantivy to write few, large segments in a first index.
+_REBUILD_HEAP_BYTES = 100_000_000
+
+
+class Writer:
+    """Not safe to share between threads. Close it in any case; without `publish` nothing happened."""
+
+    def __init__(
+        self,
+        index: Path,
+        base: layout.Base,
+        catalogue: Catalogue,
+        *,
+        rebuild: bool,
+        model: str,
+        dimensions: int,
+    ) -> None:
+        self._index = index
+        self._base = base
+        self._catalogue = catalogue
+        self._rebuild = rebuild
+        self._model = model
+        self._donor: _Donor | None = None
+        self._fulltext: FullTextWriter | None = None
+        self._generation: int = catalogue.meta("generation")
+        self._next_file: int = catalogue.meta("next_file")
+        self._next_chunk: int = catalogue.meta("next_chunk")
+        self._vectors = VectorWriter(base.vectors, dimensions=dimensions, count=catalogue.meta("rows"))
+
+    @classmethod
+    def update(cls, index: Path, *, model: str, dimensions: int) -> "Writer":
+        """A writer on the current base; NotIndexed where there is none for this model."""
+        base = layout.current(index)
+        catalogue = Catalogue.open(base.catalogue)
+        try:
+            catalogue.begin_writing()
+            if catalogue.meta("model") != model:
+                raise NotIndexed(
+                    what=f"the index in {index} was made with the model {catalogue.meta('model')}",
+                    why=f"this cidx carries {model}",
+                    next_step="cidx index",
+                )
+            return cls(index, base, catalogue, rebuild=False, model=model, dimensions=dimensions)
+        except BaseException:
+            catalogue.close()
+            raise
+
+    @classmethod
+    def rebuild(cls, index: Path, *, model: str, dimensions: int) -> "Writer":
+        """A writer on a new, empty base, which takes what vectors it can from the current one."""
+        layout.remove_leftovers(index)
+        donor = _Donor.open(index, model)
+        base = layout.new_base(index)
+        catalogue = Catalogue.create(base.catalogue)
+        try:
+            generation = donor.generation if donor else 0
+            catalogue.set_meta(
+                generation=generation, next_file=1, next_chunk=1, rows=0, model=model, policy=""
+            )
+            writer = cls(index, base, catalogue, rebuild=True, model=model, dimensions=dimensions)
+            writer._donor = donor if donor and donor.model == model else None
+            return writer
+        except BaseException:
+            catalogue.close()
+            raise
+
+    @property
+    def policy(self) -> str:
+        """What decided, when this was indexed, which files are indexed."""
+        return str(self._catalogue.meta("policy"))
+
+    def set_policy(self, policy: str) -> None:
+        self._catalogue.set_meta(policy=policy)
+
+    def files(self) -> list[FileRow]:
+        return self._catalogue.files()
+
+    def counts(self) -> tuple[int, int]:
+        return self._catalogue.counts()
+
+    def skipped(self) -> dict[str, int]:
+        return self._catalogue.skipped()
+
+    def rows_of_keys(self, keys: Iterable[bytes]) -> dict[bytes, int]:
+        """The vectors that exist for these contents, here or in the base that is being replaced."""
+        wanted = set(keys)
+        found = self._catalogue.rows_of_keys(wanted)
+        if self._donor is not None and (missing := wanted - found.keys()):
+            found |= self._adopt(self._donor, missing)
+        return found
+
+    def _adopt(self, donor: "_Donor", keys: set[bytes]) -> dict[bytes, int]:
+        offered = donor.catalogue.rows_of_keys(keys)
+        if not offered:
+            return {}
+        stored = donor.vectors.raw(np.fromiter(offered.values(), dtype=np.intp))
+        rows = self._vectors.append_raw(stored)
+        self._catalogue.add_embeddings(offered, rows)
+        return dict(zip(offered, rows, strict=True))
+
+    def add_vectors(self, keys: Sequence[bytes], vectors: "NDArray[np.float32]") -> dict[bytes, int]:
+        """Store new vectors under the keys of their contents."""
+        rows = self._vectors.append(vectors)
+        self._catalogue.add_embeddings(keys, rows)
+        return dict(zip(keys, rows, strict=True))
+
+    def remove_file(self, file: FileRow) -> None:
+        self._begin_change()
+        self._catalogue.remove_file(file.id)
+
+    def set_stat(self, file: FileRow, stat: FileStat) -> None:
+        """The file was touched but has the same content."""
+        self._catalogue.set_stat(file.id, stat)
+
+    def add_file(
+        self, file: NewFile, chunks: Sequence[NewChunk], symbols: Sequence[Symbol], path_terms: str
+    ) -> None:
+        fulltext = self._begin_change()
+        id_ = self._next_file
+        self._next_file += 1
+        self._catalogue.add_file(id_, file)
+        self._catalogue.add_chunks(id_, self._next_chunk, chunks)
+        self._catalogue.add_symbols(id_, symbols)
+        for chunk_id, chunk in enumerate(chunks, self._next_chunk):
+            fulltext.add(chunk_id, id_, body=chunk.body, symbol=chunk.symbol_terms, path=path_terms)
+        self._next_chunk += len(chunks)
+
+    def publish(self) -> tuple[int, float]:
+        """Make it visible; returns the generation and how long publishing took, in seconds.
+
+        Without a change of content the generation stays what it was.
+        """
+        started = time.perf_counter()
+        if self._rebuild:
+            self._begin_change()
+        if self._fulltext is not None:
+            self._generation += 1
+            self._vectors.sync()
+            self._fulltext.commit()
+            self._catalogue.set_meta(
+                generation=self._generation,
+                next_file=self._next_file,
+                next_chunk=self._next_chunk,
+                rows=self._vectors.count,
+            )
+        if self._rebuild:
+            self._catalogue.settle()
+            layout.publish(self._index, self._base)
+        else:
+            self._catalogue.commit()
+        return self._generation, time.perf_counter() - started
+
+    def close(self) -> None:
+        """Give everything back; what was not published is dropped here or by the next writer."""
+        try:
+            if self._fulltext is not None:
+                self._fulltext.close()
+        finally:
+            self._vectors.close()
+            self._catalogue.close()
+            if self._donor is not None:
+                self._donor.close()
+            layout.remove_leftovers(self._index)
+
+    def _begin_change(self) -> FullTextWriter:
+        """Full text, ready for the first change of content; frees it of what died before this run.
+
+        What dies in this run stays: readers of the published generation still find it.
+        """
+        if self._fulltext is None:
+            heap = _REBUILD_HEAP_BYTES if self._rebuild else SMALL_HEAP_BYTES
+            self._fulltext = FullTextWriter(self._base.fulltext, create=self._rebuild, heap_bytes=heap)
+            self._fulltext.remove(self._catalogue.dead(), from_id=self._next_chunk)
+            self._catalogue.forget_dead()
+        return self._fulltext
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Donor:
+    """The base that a rebuild replaces, as a source of vectors."""
+
+    def __init__(self, base: layout.Base) -> None:
+        self.catalogue = Catalogue.open(base.catalogue)
+        try:
+            self.generation: int = self.catalogue.meta("generation")
+            self.model: str = self.catalogue.meta("model")
+            self.vectors = Vectors(base.vectors, self.catalogue.meta("rows"))
+        except BaseException:
+            self.catalogue.close()
+            raise
+
+    @classmethod
+    def open(cls, index: Path, model: str) -> "_Donor | None":
+        try:
+            return cls(layout.current(index))
+        except (CidxError, OSError):
+            return None
+
+    def close(self) -> None:
+        self.catalogue.close()

@@ -1,0 +1,50 @@
+"""Text to the terms that full text and embedder share: whole identifiers and their parts.
+
+`getHTTPUrl2` gives `gethttpurl2 get http url 2`, `max_file_bytes` gives itself and its three words.
+Documents and queries go through the same two steps, so they can't disagree. Pure.
+"""
+
+import re
+
+WORD = re.compile(r"\w+")
+_PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
+
+# Longer runs are data (hashes, base64), which nobody searches for by word and which only bloat the index.
+LONGEST_WORD = 80
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in order, as written."""
+    return WORD.findall(text)
+
+
+def terms(word: str) -> tuple[str, ...]:
+    """What a word is found by: itself in lower case, then its parts where it has several."""
+    if len(word) > LONGEST_WORD:
+        return ()
+    whole = word.strip("_").lower()
+    parts = [part.lower() for part in _PART.findall(word)]
+    if len(parts) < 2:
+        return (whole,) if whole else ()
+    return (whole, *parts)
+
+
+class TermMemo(dict[str, tuple[str, ...]]):
+    """The terms of words already seen: code repeats its words, and a look-up is ten times as quick.
+
+    Not locked: two threads may compute the same entry, which is then the same value.
+    """
+
+    # About 60 MB at the worst; a repository with more distinct words starts over now and then.
+    CAPACITY = 300_000
+
+    def __missing__(self, word: str) -> tuple[str, ...]:
+        if len(self) >= self.CAPACITY:
+            self.clear()
+        found = self[word] = terms(word)
+        return found
+
+
+def query_terms(text: str) -> list[str]:
+    """The distinct terms of a query, in order."""
+    return list(dict.fromkeys(term for word in words(text) for term in terms(word)))
