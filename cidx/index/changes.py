@@ -1,22 +1,21 @@
-"""What differs between a tree and a generation, by looking at stats alone; content decides later.
+"""What differs between a tree and a generation, by looking at stamps alone; content decides later.
 
 Pure: a listing and a catalogue go in, three lists come out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cidx.index.files import Entry
-from cidx.store.records import FileRow
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """`suspects` are known files whose stat differs: touched, or changed."""
+    """`suspects` are known files whose stamp differs: touched, or changed. `gone` are paths."""
 
-    new: tuple[Entry, ...]
-    suspects: tuple[tuple[Entry, FileRow], ...]
-    gone: tuple[FileRow, ...]
+    new: Sequence[Entry]
+    suspects: Sequence[Entry]
+    gone: Sequence[bytes]
 
     def __bool__(self) -> bool:
         return bool(self.new or self.suspects or self.gone)
@@ -27,17 +26,14 @@ class Changes:
     @property
     def size_bytes(self) -> int:
         """How much there is to read."""
-        return sum(e.stat.size for e in self.new) + sum(e.stat.size for e, _ in self.suspects)
+        return sum(entry.size_bytes for entry in (*self.new, *self.suspects))
 
 
-def compare(entries: Iterable[Entry], known: Iterable[FileRow], *, distrust: bool = False) -> Changes:
-    """With `distrust` every known file is a suspect: the rules of what is indexed have changed."""
-    remaining = {row.path: row for row in known}
-    new, suspects = [], []
-    for entry in entries:
-        row = remaining.pop(entry.path, None)
-        if row is None:
-            new.append(entry)
-        elif distrust or row.stat != entry.stat:
-            suspects.append((entry, row))
-    return Changes(tuple(new), tuple(suspects), tuple(remaining.values()))
+def compare(entries: Sequence[Entry], known: Mapping[bytes, bytes], *, distrust: bool = False) -> Changes:
+    """`known` are stamps by path. With `distrust` every known file is a suspect: the rules have changed."""
+    differing = [entry for entry in entries if distrust or known.get(entry.path) != entry.stamp]
+    return Changes(
+        new=[entry for entry in differing if entry.path not in known],
+        suspects=[entry for entry in differing if entry.path in known],
+        gone=sorted(known.keys() - {entry.path for entry in entries}),
+    )

@@ -8,28 +8,26 @@ import os
 import stat
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cidx.api.errors import CidxError, Code
-from cidx.client.address import FOLDER
 from cidx.index import ignore
-from cidx.repository.repository import GIT, Repository, git_environment
+from cidx.repository.repository import FOLDER, GIT, Repository, git_environment
 from cidx.store import source
-from cidx.store.records import FileStat
 
-_OURS = os.fsencode(FOLDER)
+_OURS = os.fsencode(FOLDER) + b"/"
 # Nobody writes a megabyte of ignore rules by hand.
 _LONGEST_RULES = 1_048_576
 _VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A regular file of the tree."""
 
     path: bytes
-    stat: FileStat
+    size_bytes: int
+    stamp: bytes
 
 
 class Listing:
@@ -57,10 +55,10 @@ class Listing:
     def entries(self, *, exclude: Sequence[str] = ()) -> list[Entry]:
         """Every file that may be indexed, by path."""
         root = os.fsencode(self._repository.root)
-        if self._git is None:
-            entries = _walk(root)
-        else:
+        if self._git is not None:
             entries = _stat_all(root, _git_paths(self._git, self._repository.root))
+        else:
+            entries = _walk(root)
         rules = _cidxignores(root, entries)
         kept = set(ignore.keep((entry.path for entry in entries), rules=rules, exclude=exclude))
         return sorted((entry for entry in entries if entry.path in kept), key=lambda entry: entry.path)
@@ -105,15 +103,19 @@ def _stat_all(root: bytes, paths: Sequence[bytes]) -> list[Entry]:
     entries = []
     for path in paths:
         folder = path.rpartition(b"/")[0]
-        if _is_ours(path) or not (inside.get(folder) or _is_inside(root, folder, inside)):
+        if _OURS in path or not (inside.get(folder) or _is_inside(root, folder, inside)):
             continue
         try:
             found = os.lstat(root + b"/" + path)
         except OSError:
             continue
         if stat.S_ISREG(found.st_mode):
-            entries.append(Entry(path, source.file_stat(found)))
+            entries.append(_entry(path, found))
     return entries
+
+
+def _entry(path: bytes, found: os.stat_result) -> Entry:
+    return Entry(path, found.st_size, source.stamp(found))
 
 
 def _is_inside(root: bytes, folder: bytes, memo: dict[bytes, bool]) -> bool:
@@ -135,10 +137,6 @@ def _is_folder(path: bytes) -> bool:
         return False
 
 
-def _is_ours(path: bytes) -> bool:
-    return path.startswith(_OURS + b"/") or b"/" + _OURS + b"/" in path
-
-
 def _walk(root: bytes) -> list[Entry]:
     rules = ignore.Rules()
     entries = []
@@ -151,12 +149,12 @@ def _walk(root: bytes) -> list[Entry]:
         for entry in found:
             path = _join(folder, entry.name)
             if entry.is_dir(follow_symlinks=False):
-                skip = entry.name in _VERSION_CONTROL or entry.name == _OURS
+                skip = entry.name in _VERSION_CONTROL or entry.name == _OURS[:-1]
                 if not skip and rules.verdict(path, is_folder=True) is not True:
                     folders.append(path)
             elif _is_plain(entry) and rules.verdict(path) is not True:
                 try:
-                    entries.append(Entry(path, source.file_stat(entry.stat(follow_symlinks=False))))
+                    entries.append(_entry(path, entry.stat(follow_symlinks=False)))
                 except OSError:
                     continue
     return entries

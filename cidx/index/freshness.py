@@ -1,4 +1,4 @@
-"""Before an answer: have files changed since the generation, and can the change be brought in first?
+"""Before an answer: whether files have changed since the generation, and small changes brought in first.
 
 The same step in every mode: small changes are indexed at once if nobody else is writing; otherwise the
 answer says how many files differ.
@@ -37,7 +37,7 @@ def refresh(
     """The snapshot to answer from, and how fresh it is."""
     entries = listing.entries(exclude=settings.index.exclude)
     found = changes.compare(
-        entries, snapshot.catalogue.files(), distrust=snapshot.policy != indexer.policy(settings.index)
+        entries, snapshot.catalogue.stamps(), distrust=snapshot.policy != indexer.policy(settings.index)
     )
     if not found:
         return snapshot, Freshness()
@@ -50,15 +50,16 @@ def refresh(
             pass
         else:
             return reopen(), Freshness()
-    return snapshot, Freshness(changed_files=count_changed(repository, found))
+    return snapshot, Freshness(changed_files=count_changed(repository, snapshot, found))
 
 
-def count_changed(repository: Repository, found: Changes) -> int:
+def count_changed(repository: Repository, snapshot: Snapshot, found: Changes) -> int:
     """How many files differ; suspects are compared by content while they are few."""
     suspects = len(found.suspects)
     if suspects <= _COUNTED_BY_CONTENT:
         root = os.fsencode(repository.root)
-        suspects = sum(_differs(root + b"/" + entry.path, row.digest) for entry, row in found.suspects)
+        rows = snapshot.catalogue.files_at(entry.path for entry in found.suspects)
+        suspects = sum(_differs(root + b"/" + row.path, row.digest) for row in rows)
     return len(found.new) + len(found.gone) + suspects
 
 

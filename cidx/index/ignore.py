@@ -13,21 +13,26 @@ if TYPE_CHECKING:
 
 CIDXIGNORE = b".cidxignore"
 
-_SECRET = re.compile(
-    rb"""(?:^|/)(?:
-        \.env(?:\..+)? | [^/]+\.env | \.netrc | \.pgpass | \.htpasswd | \.npmrc | \.pypirc | \.git-credentials
-      | id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)? | [^/]+\.(?:pem|key|p12|pfx|jks|keystore|kdbx|ppk|asc|gpg)
-      | credentials\.json | service[-_]account[^/]*\.json | \.aws/credentials | \.kube/config | \.docker/config\.json
-    )$""",
-    re.VERBOSE,
+# Names and endings of files that likely hold a secret; looked up, not matched, as every path of a tree is asked.
+_SECRET_NAMES = frozenset(
+    b".env .netrc .pgpass .htpasswd .npmrc .pypirc .git-credentials .dockercfg id_rsa id_dsa id_ecdsa id_ed25519"
+    b" id_ecdsa_sk id_ed25519_sk credentials.json".split()
 )
-# Templates of such files are there to be read.
-_TEMPLATE = re.compile(rb"\.env\.(?:example|sample|template|dist|defaults?)$")
+_SECRET_ENDINGS = frozenset(b"env pem key p12 pfx jks keystore kdbx ppk asc gpg".split())
+# `.env.local` is one, but templates are there to be read.
+_TEMPLATE_ENDINGS = (b".example", b".sample", b".template", b".dist", b".default", b".defaults")
+_SECRET_PATHS = (b".aws/credentials", b".kube/config", b".docker/config.json")
 
 
 def is_secret(path: bytes) -> bool:
     """Whether a file by its name likely holds a secret."""
-    return _SECRET.search(path) is not None and _TEMPLATE.search(path) is None
+    name = path[path.rfind(b"/") + 1 :]
+    return (
+        name in _SECRET_NAMES
+        or name[name.rfind(b".") + 1 :] in _SECRET_ENDINGS
+        or (name.startswith(b".env.") and not name.endswith(_TEMPLATE_ENDINGS))
+        or path.endswith(_SECRET_PATHS)
+    )
 
 
 def parse(content: bytes) -> "GitIgnoreSpec":

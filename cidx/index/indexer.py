@@ -96,9 +96,9 @@ class _Run:
 
     def bring_in(self, entries: list[Entry]) -> Summary:
         wanted = policy(self._job.settings)
-        found = changes.compare(entries, self._writer.files(), distrust=self._writer.policy != wanted)
+        found = changes.compare(entries, self._writer.stamps(), distrust=self._writer.policy != wanted)
         self._writer.set_policy(wanted)
-        for row in found.gone:
+        for row in self._writer.files_at(found.gone):
             self._writer.remove_file(row)
         for batch in _batches(self._read_all(found)):
             self._add(batch)
@@ -119,17 +119,16 @@ class _Run:
         )
 
     def _read_all(self, found: Changes) -> Iterator[reader.Read]:
-        """Read what may have changed; what has the same content after all only gets its new stat."""
-        work: list[tuple[Entry, FileRow | None]] = [(entry, None) for entry in found.new]
-        work += found.suspects
-        for done, (entry, row) in enumerate(work):
+        """Read what may have changed; what has the same content after all only gets its new stamp."""
+        rows = {row.path: row for row in self._writer.files_at(entry.path for entry in found.suspects)}
+        work = [*found.new, *found.suspects]
+        for done, entry in enumerate(work):
+            row = rows.get(entry.path)
             self._check_cancelled()
             self._job.report(Progress("indexing", done, len(work), self._chunks))
-            read = reader.read(
-                self._root, entry.path, entry.stat, self._job.settings, self._memo, now_ns=time.time_ns()
-            )
+            read = reader.read(self._root, entry, self._job.settings, self._memo, now_ns=time.time_ns())
             if row is not None and read is not None and _is_same(read, row):
-                self._writer.set_stat(row, read.file.stat)
+                self._writer.set_stamp(row, read.file.stamp)
                 continue
             if row is not None:
                 self._writer.remove_file(row)

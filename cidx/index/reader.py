@@ -5,13 +5,15 @@ Touches nothing but the file, so that many can be read at once.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 
 from cidx.api import languages
 from cidx.index import chunker, language
+from cidx.index.files import Entry
 from cidx.repository.settings import IndexSettings
 from cidx.store import source
-from cidx.store.records import FileStat, NewFile, Span, Symbol
+from cidx.store.records import NewFile, Span, Symbol
 from cidx.text.tokenizer import TermMemo, words
 
 # git looks for a NUL byte in as much of a file to call it binary.
@@ -36,26 +38,27 @@ class Read:
     symbols: Sequence[Symbol] = ()
 
 
-def read(
-    root: bytes, path: bytes, stat: FileStat, settings: IndexSettings, memo: TermMemo, *, now_ns: int
-) -> Read | None:
+def read(root: bytes, entry: Entry, settings: IndexSettings, memo: TermMemo, *, now_ns: int) -> Read | None:
     """The file as it is now; None when it is gone."""
-    if stat.size > settings.max_file_bytes:
-        return Read(NewFile(path, stat, b"", "", "too large"))
+    if entry.size_bytes > settings.max_file_bytes:
+        return Read(NewFile(entry.path, entry.stamp, b"", "", "too large"))
     try:
-        found = source.read(root + b"/" + path, now_ns=now_ns, limit=settings.max_file_bytes + 1)
+        found = source.read(root + b"/" + entry.path, now_ns=now_ns, limit=settings.max_file_bytes + 1)
     except (FileNotFoundError, NotADirectoryError, source.NotRegular):
         return None
+    except PermissionError:
+        return Read(NewFile(entry.path, entry.stamp, b"", "", "unreadable"))
     except OSError as error:
-        return Read(NewFile(path, stat, b"", "", _reason(error)))
-    return _digest(path, found, settings, memo)
+        # It may pass, and nothing in the stamp would tell: the next run tries again.
+        return Read(NewFile(entry.path, source.YOUNG, b"", "", f"unreadable ({error.strerror})"))
+    return _digest(entry.path, found, settings, memo)
 
 
 def _digest(path: bytes, found: source.Source, settings: IndexSettings, memo: TermMemo) -> Read:
     data = found.data
     name = language.detect(path, data[:_HEAD_BYTES])
     skipped = _why_not(data, name, settings)
-    file = NewFile(path, found.stat, source.digest(data), name, skipped)
+    file = NewFile(path, found.stamp, source.digest(data), name, skipped)
     if skipped:
         return Read(file)
     outline = chunker.outline(data, name)
@@ -68,9 +71,15 @@ def _why_not(data: bytes, name: str, settings: IndexSettings) -> str:
         return "too large"
     if b"\0" in data[:_HEAD_BYTES]:
         return "binary"
-    if settings.languages and not any(languages.matches(wanted, name) for wanted in settings.languages):
+    if settings.languages and name not in _wanted(settings.languages):
         return "other language"
     return ""
+
+
+@cache
+def _wanted(names: tuple[str, ...]) -> frozenset[str]:
+    found = (languages.by_name(name) for name in names)
+    return frozenset(known for language in found if language for known in languages.family(language))
 
 
 def _piece(span: Span, lines: list[bytes], memo: TermMemo) -> Piece:
@@ -82,7 +91,3 @@ def _piece(span: Span, lines: list[bytes], memo: TermMemo) -> Piece:
         source.content_key(span.header, content),
         tuple(chain.from_iterable(map(memo.__getitem__, found))),
     )
-
-
-def _reason(error: OSError) -> str:
-    return "unreadable" if isinstance(error, PermissionError) else f"unreadable: {error.strerror}"

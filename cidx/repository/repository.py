@@ -14,6 +14,7 @@ from pathlib import Path
 from cidx.api.errors import CidxError, Code
 from cidx.client import address
 
+FOLDER = address.FOLDER
 INDEX = "index"
 
 
@@ -56,7 +57,7 @@ def find(directory: Path, users: UserFolders) -> Repository:
 
 def at(root: Path, users: UserFolders) -> Repository:
     """The repository with this root."""
-    own = root / address.FOLDER
+    own = root / FOLDER
     in_git = address.in_git(str(root))
     why = _why_not(own, in_git=in_git)
     name = address.repository_id(str(root))

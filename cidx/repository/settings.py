@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cidx.api import languages
 from cidx.api.errors import CidxError, Code
 
 VERSION = "2.0.0"
@@ -21,11 +22,15 @@ FILE = "config.json"
 
 
 def _setting(
-    default: Any, help_text: str, *, minimum: float | None = None, maximum: float | None = None
+    default: Any,
+    help_text: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    languages: bool = False,
 ) -> Any:
-    return dataclasses.field(
-        default=default, metadata={"help": help_text, "minimum": minimum, "maximum": maximum}
-    )
+    metadata = {"help": help_text, "minimum": minimum, "maximum": maximum, "languages": languages}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +39,7 @@ class IndexSettings:
 
     max_file_bytes: int = _setting(1_048_576, "larger files are left out", minimum=1, maximum=2**31)
     exclude: tuple[str, ...] = _setting((), "patterns of files to leave out, as in .gitignore")
-    languages: tuple[str, ...] = _setting((), "only these languages; empty: all")
+    languages: tuple[str, ...] = _setting((), "only these languages; empty: all", languages=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,7 @@ class Setting:
     help: str
     minimum: float | None
     maximum: float | None
+    languages: bool
 
     @property
     def variable(self) -> str:
@@ -83,6 +89,8 @@ class Setting:
 
     @property
     def allowed(self) -> str:
+        if self.languages:
+            return "a list of languages that cidx knows, like python,go"
         words = {
             "int": "a whole number",
             "float": "a number",
@@ -107,6 +115,7 @@ SETTINGS: dict[str, Setting] = {
         field.metadata["help"],
         field.metadata["minimum"],
         field.metadata["maximum"],
+        field.metadata["languages"],
     )
     for section, cls in SECTIONS.items()
     for field in dataclasses.fields(cls)
@@ -287,7 +296,7 @@ def _in_range(setting: Setting, value: Any) -> bool:
     if isinstance(value, tuple):
         return all(_in_range(setting, item) for item in value)
     if isinstance(value, str | bool):
-        return True
+        return not setting.languages or languages.by_name(str(value)) is not None
     return not (
         (setting.minimum is not None and value < setting.minimum)
         or (setting.maximum is not None and value > setting.maximum)

@@ -6,7 +6,6 @@ Pure. Path patterns are those of .gitignore: `src/`, `*.py`, `tests/**/data`; on
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from cidx.api import languages
 from cidx.api.query import Filters
 
 if TYPE_CHECKING:
@@ -28,9 +27,9 @@ def allowed_files(files: Iterable[tuple[int, bytes, str]], filters: Filters) -> 
 
 
 def _passes(language: str, filters: Filters) -> bool:
-    if any(languages.matches(name, language) for name in filters.exclude_languages):
-        return False
-    return not filters.languages or any(languages.matches(name, language) for name in filters.languages)
+    return language not in filters.exclude_languages and (
+        not filters.languages or language in filters.languages
+    )
 
 
 def _spec(patterns: Sequence[str]) -> "GitIgnoreSpec | None":

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from cidx.api.errors import CidxError, Damaged
-from cidx.store.records import ChunkRow, FileRow, FileStat, NewChunk, NewFile, Span, Symbol
+from cidx.store.records import ChunkRow, FileRow, NewChunk, NewFile, Span, Symbol
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE file (
-    id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    ctime_ns INTEGER NOT NULL, inode INTEGER NOT NULL, digest BLOB NOT NULL, language TEXT NOT NULL,
-    skipped TEXT NOT NULL);
+    id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, stamp BLOB NOT NULL, digest BLOB NOT NULL,
+    language TEXT NOT NULL, skipped TEXT NOT NULL);
 CREATE TABLE embedding (row INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE);
 CREATE TABLE chunk (
     id INTEGER PRIMARY KEY, file INTEGER NOT NULL, start_line INTEGER NOT NULL, end_line INTEGER NOT NULL,
@@ -35,6 +34,7 @@ CREATE INDEX symbol_by_name ON symbol (name);
 CREATE INDEX symbol_by_file ON symbol (file);
 """
 
+_FILES = "SELECT id, path, stamp, digest, language, skipped FROM file"
 _CHUNKS = """
 SELECT chunk.id, chunk.file, file.path, file.language, chunk.start_line, chunk.end_line, chunk.symbol,
        chunk.kind, chunk.header, chunk.row, embedding.key
@@ -137,10 +137,14 @@ class Catalogue:
         )
 
     def files(self) -> list[FileRow]:
-        rows = self._all(
-            "SELECT id, path, size, mtime_ns, ctime_ns, inode, digest, language, skipped FROM file"
-        )
-        return [FileRow(row[0], row[1], FileStat(*row[2:6]), *row[6:]) for row in rows]
+        return [FileRow(*row) for row in self._all(_FILES)]
+
+    def files_at(self, paths: Iterable[bytes]) -> list[FileRow]:
+        return [FileRow(*row) for row in self._select_in(f"{_FILES} WHERE path IN", paths)]
+
+    def stamps(self) -> dict[bytes, bytes]:
+        """The stamp of every file by its path: what a tree is compared with."""
+        return dict(self._all("SELECT path, stamp FROM file"))
 
     def languages(self) -> list[tuple[int, bytes, str]]:
         """Id, path and language of every indexed file: what filters decide on."""
@@ -180,20 +184,13 @@ class Catalogue:
     # Changes
 
     def add_file(self, id_: int, file: NewFile) -> None:
-        stat = file.stat
         self._run(
-            "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                id_, file.path, stat.size, stat.mtime_ns, stat.ctime_ns, stat.inode,
-                file.digest, file.language, file.skipped,
-            ),
-        )  # fmt: skip
-
-    def set_stat(self, id_: int, stat: FileStat) -> None:
-        self._run(
-            "UPDATE file SET size = ?, mtime_ns = ?, ctime_ns = ?, inode = ? WHERE id = ?",
-            (stat.size, stat.mtime_ns, stat.ctime_ns, stat.inode, id_),
+            "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?)",
+            (id_, file.path, file.stamp, file.digest, file.language, file.skipped),
         )
+
+    def set_stamp(self, id_: int, stamp: bytes) -> None:
+        self._run("UPDATE file SET stamp = ? WHERE id = ?", (stamp, id_))
 
     def add_chunks(self, file: int, first_id: int, chunks: Sequence[NewChunk]) -> None:
         self._many(

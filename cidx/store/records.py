@@ -1,6 +1,11 @@
-"""The values that the index writes and a search reads back. Lines are 1-based and inclusive."""
+"""The values that the index writes and a search reads back. Lines are 1-based and inclusive.
+
+Those that every run makes thousands of (one a file, one a candidate) are named tuples, which are made
+four times as fast as frozen dataclasses.
+"""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +19,7 @@ class Symbol:
     end_line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """The lines of one chunk, and where in the code they stand.
 
     `symbol` is the path of the one definition that the chunk shows (or is a piece of), else of what
@@ -38,27 +42,15 @@ class Outline:
     symbols: tuple[Symbol, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FileStat:
-    """What the file system says without opening a file; equal stats mean an unchanged file.
+class FileRow(NamedTuple):
+    """A file of the catalogue. `skipped` says why it has no chunks; empty for an indexed file.
 
-    `mtime_ns` is -1 where the file was read so soon after its last change that another change could
-    hide behind the same clock tick: such a stat equals none, so the file is read again.
+    Equal stamps mean an unchanged file (see `source.stamp`).
     """
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-
-@dataclass(frozen=True, slots=True)
-class FileRow:
-    """A file of the catalogue. `skipped` says why it has no chunks; empty for an indexed file."""
 
     id: int
     path: bytes
-    stat: FileStat
+    stamp: bytes
     digest: bytes
     language: str
     skipped: str
@@ -69,7 +61,7 @@ class NewFile:
     """A file to be added to the catalogue."""
 
     path: bytes
-    stat: FileStat
+    stamp: bytes
     digest: bytes
     language: str
     skipped: str = ""
@@ -85,8 +77,7 @@ class NewChunk:
     symbol_terms: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkRow:
+class ChunkRow(NamedTuple):
     """A chunk of the catalogue with what a hit shows of its file. `key` is `content_key` of its text."""
 
     id: int

@@ -7,12 +7,19 @@ whether the lines on disk are still the ones that were indexed.
 import hashlib
 import os
 import stat
+import struct
 from dataclasses import dataclass
 
-from cidx.store.records import FileStat, Span
+from cidx.store.records import Span
 
 # A change within the clock tick of the last one leaves the same time stamps; ticks are 1 to 10 ms.
 _SAME_TICK_NS = 20_000_000
+
+
+# The stamp of a file that was read so soon after its last change that another change could hide behind
+# the same clock tick: it equals no file's stamp, so the file is read again.
+YOUNG = b""
+_STAMP = struct.Struct("<QqqQ").pack
 
 
 class NotRegular(OSError):
@@ -21,27 +28,29 @@ class NotRegular(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file's bytes, with the stat they were read under."""
+    """One file's bytes, with the stamp they were read under."""
 
     data: bytes
-    stat: FileStat
+    stamp: bytes
 
 
-def file_stat(found: os.stat_result) -> FileStat:
-    return FileStat(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+def stamp(found: os.stat_result) -> bytes:
+    """What the file system says of a file without opening it, as a value to compare.
+
+    One value, not four: a whole tree's stamps are compared on every query.
+    """
+    return _STAMP(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
 def read(path: bytes, *, limit: int | None = None, now_ns: int = 0) -> Source:
-    """A regular file's bytes, or its first `limit`; with `now_ns`, a stat too young to be trusted is marked."""
+    """A regular file's bytes, or its first `limit`; with `now_ns`, a stamp too young to trust is `YOUNG`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with os.fdopen(descriptor, "rb", closefd=True) as stream:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise NotRegular(f"{path!r} is not a regular file")
-        kept = file_stat(found)
-        if now_ns and max(kept.mtime_ns, kept.ctime_ns) > now_ns - _SAME_TICK_NS:
-            kept = FileStat(kept.size, -1, kept.ctime_ns, kept.inode)
-        return Source(stream.read(-1 if limit is None else limit), kept)
+        young = now_ns and max(found.st_mtime_ns, found.st_ctime_ns) > now_ns - _SAME_TICK_NS
+        return Source(stream.read(-1 if limit is None else limit), YOUNG if young else stamp(found))
 
 
 def digest(data: bytes) -> bytes:

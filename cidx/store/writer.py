@@ -16,7 +16,7 @@ from cidx.api.errors import CidxError, NotIndexed
 from cidx.store import layout
 from cidx.store.catalogue import Catalogue
 from cidx.store.fulltext import SMALL_HEAP_BYTES, FullTextWriter
-from cidx.store.records import FileRow, FileStat, NewChunk, NewFile, Symbol
+from cidx.store.records import FileRow, NewChunk, NewFile, Symbol
 from cidx.store.vectors import Vectors, VectorWriter
 
 if TYPE_CHECKING:
@@ -96,8 +96,11 @@ class Writer:
     def set_policy(self, policy: str) -> None:
         self._catalogue.set_meta(policy=policy)
 
-    def files(self) -> list[FileRow]:
-        return self._catalogue.files()
+    def stamps(self) -> dict[bytes, bytes]:
+        return self._catalogue.stamps()
+
+    def files_at(self, paths: Iterable[bytes]) -> list[FileRow]:
+        return self._catalogue.files_at(paths)
 
     def counts(self) -> tuple[int, int]:
         return self._catalogue.counts()
@@ -132,9 +135,9 @@ class Writer:
         self._begin_change()
         self._catalogue.remove_file(file.id)
 
-    def set_stat(self, file: FileRow, stat: FileStat) -> None:
+    def set_stamp(self, file: FileRow, stamp: bytes) -> None:
         """The file was touched but has the same content."""
-        self._catalogue.set_stat(file.id, stat)
+        self._catalogue.set_stamp(file.id, stamp)
 
     def add_file(
         self, file: NewFile, chunks: Sequence[NewChunk], symbols: Sequence[Symbol], path_terms: str

@@ -11,6 +11,7 @@ from cidx.cli.session import Session
 
 if TYPE_CHECKING:
     from cidx.api.answer import Answer
+    from cidx.api.languages import Language
 
 FOUND, NOTHING_FOUND = 0, 1
 
@@ -56,6 +57,7 @@ def command(
 
     Both --fts and --semantic, or neither, is hybrid search. Exits with 1 when nothing is found.
     """
+    from cidx.api.languages import family
     from cidx.cli import render
 
     session: Session = context.obj
@@ -67,8 +69,8 @@ def command(
         mode=_mode(fts=fts, semantic=semantic),
         limit=limit or None,
         filters=Filters(
-            languages=_canonical(languages),
-            exclude_languages=_canonical(no_languages),
+            languages=tuple(known for name in languages for known in family(_language(name))),
+            exclude_languages=tuple(_language(name).name for name in no_languages),
             paths=paths,
             exclude_paths=no_paths,
         ),
@@ -127,20 +129,17 @@ def _mode(*, fts: bool, semantic: bool) -> Mode:
     return Mode.FTS if fts else Mode.SEMANTIC
 
 
-def _canonical(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The languages' own names; an unknown one is an error that offers the nearest."""
+def _language(name: str) -> "Language":
+    """The language that is meant; an unknown name is an error that offers the nearest."""
     from cidx.api import languages
 
-    found = []
-    for name in names:
-        language = languages.by_name(name)
-        if language is None:
-            near = languages.closest(name)
-            raise CidxError(
-                Code.USAGE,
-                what=f"there is no language {name!r}",
-                why=f"did you mean {', '.join(near)}?" if near else "cidx does not know it",
-                next_step="cidx query --help",
-            )
-        found.append(language.name)
-    return tuple(found)
+    found = languages.by_name(name)
+    if found is None:
+        near = languages.closest(name)
+        raise CidxError(
+            Code.USAGE,
+            what=f"there is no language {name!r}",
+            why=f"did you mean {', '.join(near)}?" if near else "cidx does not know it",
+            next_step="cidx query --help",
+        )
+    return found

@@ -61,10 +61,10 @@ def _index(session: Session, repository: "Repository") -> "IndexStatus":
         catalogue = snapshot.catalogue
         found = changes.compare(
             listing.entries(exclude=settings.exclude),
-            catalogue.files(),
+            catalogue.stamps(),
             distrust=snapshot.policy != indexer.policy(settings),
         )
-    changed = freshness.count_changed(repository, found)
+    changed = freshness.count_changed(repository, snapshot, found)
     files, chunks = catalogue.counts()
     return IndexStatus(
         generation=snapshot.generation,
