@@ -68,12 +68,13 @@ def _invoke(argv: Sequence[str], session: Session, meta: dict[str, Any]) -> int:
 
 
 def _usage_error(error: click.ClickException) -> CidxError:
-    context = getattr(error, "ctx", None)
+    context: click.Context | None = getattr(error, "ctx", None)
+    usage = context.get_usage() if context is not None else "Usage: cidx [OPTIONS] COMMAND"
     command = context.command_path if context is not None else "cidx"
     return CidxError(
         Code.USAGE,
         what=error.format_message().rstrip("."),
-        why=f"{command} was not called as it has to be",
+        why="usage: " + " ".join(usage.removeprefix("Usage: ").split()),
         next_step=f"{command} --help",
     )
 
@@ -187,6 +188,19 @@ class Group(click.Group):
     def __init__(self, name: str | None = None, **options: Any) -> None:
         super().__init__(name, add_help_option=False, invoke_without_command=True, **options)
         self.params += _global_options()
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest names where there is no such command."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
+            import difflib
+
+            near = difflib.get_close_matches(name, self.list_commands(ctx), n=2)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            ctx.fail(f"No such command '{name}'{hint}")
+        return super().resolve_command(ctx, args)
 
 
 class _Application(Group):

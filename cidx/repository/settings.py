@@ -309,7 +309,9 @@ def _number_or_text(text: str) -> int | str:
 
 
 def _as_text(value: Any) -> str:
-    return json.dumps(value) if not isinstance(value, tuple) else ",".join(map(str, value)) or "'[]'"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "'[]'"
+    return f"{value:g}" if isinstance(value, float) else json.dumps(value)
 
 
 def _refuse_newer(file: Path, version: Any) -> None:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 # Candidates of each kind. Up to this limit a longer answer only continues a shorter one.
 _DEPTH = 300
-# Less is chance: in 256 dimensions unrelated vectors have cosines around 0 with a deviation of 1/16.
-_LEAST_COSINE = 0.1
+# Less is chance: in 256 dimensions the cosines of unrelated vectors are around 0 with a deviation of 1/16.
+_LEAST_COSINE = 0.2
 
 
 def retrieve(snapshot: Snapshot, query: Query, *, embedder: Embedder, root: Path) -> list[Hit]:

@@ -7,7 +7,9 @@ Documents and queries go through the same two steps, so they can't disagree. Pur
 import re
 
 WORD = re.compile(r"\w+")
-_PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
+# Letters beyond ASCII count as small ones: `Größe` is one part, whatever its case.
+_SMALL = r"[^\W\d_A-Z]"
+_PART = re.compile(rf"[A-Z]+(?=[A-Z]{_SMALL})|[A-Z]?{_SMALL}+|[A-Z]+|\d+")
 
 # Longer runs are data (hashes, base64), which nobody searches for by word and which only bloat the index.
 LONGEST_WORD = 80

@@ -1,0 +1,53 @@
+"""Words and their parts."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cidx.text.tokenizer import LONGEST_WORD, TermMemo, query_terms, terms, words
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("parse", "parse"),
+        ("getUserName", "getusername get user name"),
+        ("HTTPServer", "httpserver http server"),
+        ("max_file_bytes", "max_file_bytes max file bytes"),
+        ("_private", "private"),
+        ("__init__", "init"),
+        ("utf8", "utf8 utf 8"),
+        ("XMLHttpRequest2", "xmlhttprequest2 xml http request 2"),
+        ("Grüße", "grüße"),
+        ("größeInPixeln", "größeinpixeln größe in pixeln"),
+        ("MAX_SIZE", "max_size max size"),
+        ("_", ""),
+        ("42", "42"),
+    ],
+)
+def test_a_word_is_found_whole_and_by_its_parts(word: str, expected: str) -> None:
+    assert terms(word) == tuple(expected.split())
+
+
+def test_data_is_no_word() -> None:
+    assert terms("a" * (LONGEST_WORD + 1)) == ()
+
+
+def test_query_terms_are_distinct_and_in_order() -> None:
+    assert query_terms("read_file, then read!") == ["read_file", "read", "file", "then"]
+
+
+@given(st.text())
+def test_any_text_gives_lower_case_terms_without_spaces(text: str) -> None:
+    for word in words(text):
+        for term in terms(word):
+            assert term == term.lower()
+            assert term.split() == [term]
+
+
+def test_the_memo_starts_over_when_it_is_full() -> None:
+    memo = TermMemo()
+    memo.CAPACITY = 10  # type: ignore[misc]
+    for number in range(25):
+        assert memo[f"w{number}x"] == terms(f"w{number}x")
+    assert len(memo) <= 10
