@@ -53,6 +53,11 @@ def text(answer: Answer, session: Session, *, snippet_lines: int) -> None:
             session.out.line(f"{paint(f'{line_number:>6}', _DIM)}  {_fit(line, session)}")
 
 
+def changed(files: int) -> str:
+    """`1 file has changed`."""
+    return "1 file has changed" if files == 1 else f"{files} files have changed"
+
+
 def snippet(hit: Hit, terms: Sequence[str], count: int) -> list[tuple[int, str]]:
     """The `count` lines in a row that hold the most of the query's terms, the first such place."""
     lines = hit.text.split("\n")

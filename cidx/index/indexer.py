@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from cidx import log
 from cidx.api.errors import CidxError, Code, Damaged, NotIndexed
 from cidx.index import changes, reader
 from cidx.index.changes import Changes
@@ -57,7 +58,9 @@ def run(repository: Repository, job: Job) -> Summary:
             summary = _update(repository, job, entries)
         except OSError as error:
             raise write_failure(error, repository.index_folder) from error
-    return replace(summary, took_s=time.perf_counter() - started)
+    summary = replace(summary, took_s=time.perf_counter() - started)
+    log.get().info("index published", extra=log.fields(**summary.to_json()))
+    return summary
 
 
 def _update(repository: Repository, job: Job, entries: list[Entry]) -> Summary:

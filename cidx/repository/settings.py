@@ -122,12 +122,8 @@ SETTINGS: dict[str, Setting] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Raw settings of one source, with the name that errors and `config show` give it."""
-
-    source: str
-    values: Mapping[str, Any]
+# Raw values of one source by their paths, each with the name that errors and `config show` give the source.
+Layer = dict[str, tuple[Any, str]]
 
 
 def load(folder: Path, user_folder: Path, environment: Mapping[str, str]) -> Settings:
@@ -143,18 +139,12 @@ def load(folder: Path, user_folder: Path, environment: Mapping[str, str]) -> Set
 
 def origins(folder: Path, user_folder: Path, environment: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
     """Every setting with its value and the source it comes from."""
-    layers = [
-        _environment_layer(environment),
-        _flatten(read_file(folder / FILE), str(folder / FILE)),
-        _flatten(read_file(user_folder / FILE), str(user_folder / FILE)),
-    ]
+    layers = [_environment(environment)]
+    layers += [_flatten(read_file(file), str(file)) for file in (folder / FILE, user_folder / FILE)]
     found: dict[str, tuple[Any, str]] = {}
     for path, setting in SETTINGS.items():
-        found[path] = (setting.default, "default")
-        for layer in layers:
-            if path in layer.values:
-                found[path] = (check(setting, layer.values[path], layer.source), layer.source)
-                break
+        value, source = next((layer[path] for layer in layers if path in layer), (setting.default, "default"))
+        found[path] = (value if source == "default" else check(setting, value, source), source)
     return found
 
 
@@ -181,7 +171,7 @@ def read_file(file: Path) -> dict[str, Any]:
 def unknown_keys(file: Path) -> list[str]:
     """Keys that mean nothing to this version, typing mistakes among them."""
     known = {"version", *SETTINGS}
-    return sorted(key for key in _flatten(read_file(file), str(file)).values if key not in known)
+    return sorted(key for key in _flatten(read_file(file), str(file)) if key not in known)
 
 
 def find_setting(path: str) -> Setting:
@@ -254,24 +244,25 @@ def write_file(file: Path, raw: dict[str, Any]) -> None:
         raise
 
 
-def _environment_layer(environment: Mapping[str, str]) -> Layer:
-    values = {}
+def _environment(environment: Mapping[str, str]) -> Layer:
+    found: Layer = {}
     for path, setting in SETTINGS.items():
         if setting.variable in environment:
-            values[path] = parse(setting, environment[setting.variable], f"${setting.variable}")
-    return Layer("environment", values)
+            source = f"${setting.variable}"
+            found[path] = (parse(setting, environment[setting.variable], source), source)
+    return found
 
 
 def _flatten(raw: Mapping[str, Any], source: str) -> Layer:
-    values: dict[str, Any] = {}
+    found: Layer = {}
     for section, content in raw.items():
         if section not in SECTIONS:
-            values[section] = content
+            found[section] = (content, source)
         elif isinstance(content, dict):
-            values |= {f"{section}.{name}": value for name, value in content.items()}
+            found |= {f"{section}.{name}": (value, source) for name, value in content.items()}
         else:
             raise _bad_file(Path(source), f"{section} has to be an object")
-    return Layer(source, values)
+    return found
 
 
 def _convert(kind: str, value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cidx.api.query import Filters
 
 if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
+    from pathspec import PathSpec, Pattern
 
 
 def allowed_files(files: Iterable[tuple[int, bytes, str]], filters: Filters) -> frozenset[int] | None:
@@ -32,12 +32,12 @@ def _passes(language: str, filters: Filters) -> bool:
     )
 
 
-def _spec(patterns: Sequence[str]) -> "GitIgnoreSpec | None":
+def _spec(patterns: Sequence[str]) -> "PathSpec[Pattern] | None":
     if not patterns:
         return None
-    from pathspec import GitIgnoreSpec
+    from pathspec import PathSpec
 
-    return GitIgnoreSpec.from_lines(patterns)
+    return PathSpec.from_lines("gitignore", patterns)
 
 
 def _text(path: bytes) -> str:

@@ -80,6 +80,8 @@ def set_(session: Session, name: str, value: str) -> None:
 
 
 def _text(value: Any) -> str:
-    import json
+    from cidx.cli import render
 
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return render.dump(list(value) if isinstance(value, tuple) else value)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cidx import log
 from cidx.api.errors import CidxError, Code
 from cidx.api.query import Filters, Mode, Query
 from cidx.cli.application import JSON_KEY, Command
@@ -83,10 +84,8 @@ def command(
     else:
         render.text(found, session, snippet_lines=snippet_lines)
     if not as_json and not found.freshness.fresh:
-        session.err.line(
-            f"cidx: {found.freshness.changed_files} files have changed since this index was made; "
-            "to bring them in: cidx index"
-        )
+        changed = render.changed(found.freshness.changed_files)
+        session.err.line(f"cidx: {changed} since this index was made; to bring that in: cidx index")
     return FOUND if found.hits else NOTHING_FOUND
 
 
@@ -110,7 +109,19 @@ def answer(session: Session, query: Query) -> "Answer":
             embedder=embedder.packaged(),
             reopen=lambda: session.snapshot(repository),
         )
+        looked_ms = session.took_ms
         hits = retrieve(snapshot, query, embedder=embedder.packaged(), root=repository.root)
+    log.get().debug(
+        "search done",
+        extra=log.fields(
+            mode=query.mode,
+            hits=len(hits),
+            generation=snapshot.generation,
+            fresh=fresh.fresh,
+            freshness_ms=looked_ms,
+            took_ms=session.took_ms,
+        ),
+    )
     return Answer(
         query=query.text,
         mode=query.mode,

@@ -95,11 +95,13 @@ def _service(session: Session, repository: "Repository") -> "ServiceStatus":
 
 
 def _rows(status: "Status") -> list[tuple[str, str]]:
+    from cidx.cli import render
+
     rows = [("repository", status.repository), ("folder", status.folder)]
     index = status.index
     if index is None:
         return [*rows, ("index", f"none: {status.problem}")]
-    fresh = "fresh" if index.fresh else f"{index.changed_files} files have changed since; next: cidx index"
+    fresh = "fresh" if index.fresh else f"{render.changed(index.changed_files)} since; next: cidx index"
     rows += [
         ("index", f"generation {index.generation}, {fresh}"),
         ("content", f"{index.files} files, {index.chunks} chunks, {index.bytes / 1e6:.1f} MB on disk"),
