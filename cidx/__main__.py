@@ -22,6 +22,8 @@ from cidx.repository.repository import UserFolders
 
 
 def main() -> NoReturn:
+    # Whatever is written belongs to this user alone: SQLite and tantivy make files as the mask says.
+    os.umask(0o077)
     session = _session()
     code = 0
     try:

@@ -36,7 +36,7 @@ def test_init_makes_a_plain_folder_a_repository(plain_tree: Tree) -> None:
     assert plain_tree.run("query", "x").code == 3
     assert plain_tree.run("init").code == 0
     plain_tree.index()
-    assert plain_tree.paths("needle")[0] == "pkg/a.py"
+    assert "pkg/a.py" in plain_tree.paths("needle")
 
 
 def test_init_refuses_the_home_folder(plain_tree: Tree) -> None:
