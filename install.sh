@@ -415,23 +415,26 @@ without() { # EXTRA; what is lost
     esac
 }
 
-add_extra() { # EXTRA; sets requirement
+add_extra() { # EXTRA PIP-OPTION...; sets name, requirement
+    name=$1
+    shift
     requirement=$("$env/bin/python" -I -c '
 import importlib.metadata, sys
 for line in importlib.metadata.requires("cidx-code-search") or ():
     requirement, _, marker = line.partition(";")
     if "extra ==" in marker and marker.split("extra ==")[1].strip(" \"()'\''") == sys.argv[1]:
-        print(requirement.strip())' "$1")
+        print(requirement.strip())' "$name")
     [ -n "$requirement" ] || return 1
     # Never -march=native: home folders move between machines. A cached build may have been made without that care.
-    HNSWLIB_NO_NATIVE=1 pip install "$requirement" || return 1
-    has_extra "$1" && return
-    HNSWLIB_NO_NATIVE=1 pip install --no-cache-dir --force-reinstall --no-deps "$requirement" && has_extra "$1" && return
+    export HNSWLIB_NO_NATIVE=1
+    pip install "$@" "$requirement" || return 1
+    has_extra "$name" && return
+    pip install "$@" --no-cache-dir --force-reinstall --no-deps "$requirement" && has_extra "$name" && return
     pip uninstall -y "${requirement%%[<>=!~ ]*}"
     return 1
 }
 
-install_extras() { # into $env; sets wanted, packages, lacking
+install_extras() { # into $env; sets extra, wanted, packages, lacking, doing
     wanted='' packages=''
     for extra in $extras; do
         if [ "$extra" = systemd ] && [ "$system" != Linux ]; then
@@ -451,8 +454,15 @@ install_extras() { # into $env; sets wanted, packages, lacking
         fi
     fi
     for extra in $wanted; do
-        if ! run "extra" "building $extra" add_extra "$extra"; then
-            lacking=$(missing_for "$extra" | tr '\n' ' ' | sed 's/ $//')
+        lacking=$(missing_for "$extra" | tr '\n' ' ' | sed 's/ $//')
+        if [ -n "$lacking" ]; then # then a build would take its time to fail
+            set -- "looking for a ready-made $extra" --only-binary :all:
+        else
+            set -- "building $extra (can take a minute)"
+        fi
+        doing=$1
+        shift
+        if ! run "extra" "$doing" add_extra "$extra" "$@"; then
             say "extra" "without $extra, $(without "$extra")${lacking:+ (it needs $lacking)}"
         fi
     done
@@ -536,8 +546,8 @@ demo() { # sets at
         show "$command -C $at init" "$home_env/bin/cidx" -C "$here" init
     fi
     show "$command -C $at index" "$home_env/bin/cidx" -C "$here" index
-    show "$command -C $at query \"publish a generation atomically\"" \
-        "$home_env/bin/cidx" -C "$here" query "publish a generation atomically"
+    show "$command -C $at query --limit 3 \"publish a generation atomically\"" \
+        "$home_env/bin/cidx" -C "$here" query --limit 3 "publish a generation atomically"
     printf '\nIn a repository of yours: %s index, then %s query "what you are looking for"\n' "$command" "$command"
 }
 

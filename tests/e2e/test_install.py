@@ -194,8 +194,10 @@ def test_demo_shows_each_command_and_its_answer(home: Home) -> None:
     assert shown.returncode == 0, shown.stdout + shown.stderr
     commands = [line for line in shown.stdout.splitlines() if line.startswith("$ ")]
     at = f"cidx -C '{home.checkout}'"
-    assert commands == [f"$ {at} init", f"$ {at} index", f'$ {at} query "publish a generation atomically"']
-    assert "cidx/store/" in shown.stdout.split(commands[-1])[1]
+    # Not the question itself: it would be found here.
+    assert commands[:2] == [f"$ {at} init", f"$ {at} index"]
+    assert commands[2].startswith(f"$ {at} query ")
+    assert "cidx/store/writer.py:" in shown.stdout.split(commands[2])[1]
 
 
 def test_foreign_file_at_the_links_place_is_reported_and_left_alone(home: Home) -> None:
