@@ -136,7 +136,8 @@ class _Terminal:
         console = Console(
             file=cast("IO[str]", _Text(self._session)),
             force_terminal=True,
-            width=self._session.terminal.columns,
+            # Room for the `^C` that a terminal echoes: wrapped, it would leave the bar on the screen.
+            width=max(20, self._session.terminal.columns - 3),
             no_color=bool(self._session.environment.get("NO_COLOR")),
         )
         bar = progress.Progress(

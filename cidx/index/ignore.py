@@ -27,9 +27,10 @@ _SECRET_PATHS = (b".aws/credentials", b".kube/config", b".docker/config.json")
 def is_secret(path: bytes) -> bool:
     """Whether a file by its name likely holds a secret."""
     name = path[path.rfind(b"/") + 1 :]
+    _, dot, ending = name.rpartition(b".")
     return (
         name in _SECRET_NAMES
-        or name[name.rfind(b".") + 1 :] in _SECRET_ENDINGS
+        or (bool(dot) and ending in _SECRET_ENDINGS)
         or (name.startswith(b".env.") and not name.endswith(_TEMPLATE_ENDINGS))
         or path.endswith(_SECRET_PATHS)
     )
