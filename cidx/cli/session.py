@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from cidx.api.errors import CidxError, Code
+from cidx.api.errors import CidxError, Code, NotIndexed
 
 if TYPE_CHECKING:
     from cidx.repository.repository import Repository, UserFolders
@@ -49,7 +49,19 @@ class Output:
 def _open_current(repository: "Repository") -> "Snapshot":
     from cidx.store.snapshot import open_current
 
-    return open_current(repository.index_folder)
+    try:
+        return open_current(repository.index_folder)
+    except NotIndexed as error:
+        from cidx.repository import lock
+
+        who = lock.holder(repository.folder)
+        if not who:
+            raise
+        raise NotIndexed(
+            what=error.what,
+            why=f"it is being made right now, by {who}",
+            next_step="ask again when it is done; cidx index waits for it",
+        ) from None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The command line itself: help, global options, errors, and what it leaves alone."""
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from cidx.api.errors import Code
 from cidx.api.versions import VERSION
 from cidx.cli.application import COMMANDS, application
 from cidx.cli.session import Terminal
+from cidx.repository import lock
 from tests.kit import Tree
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -126,6 +128,14 @@ def test_not_indexed_says_what_to_do(tree: Tree) -> None:
     assert ran.code == 3
     assert "[not-indexed]" in ran.err
     assert "next: cidx index" in ran.err
+
+
+def test_a_first_index_in_the_making_is_named(tree: Tree) -> None:
+    tree.run("init")
+    with lock.writing(tree.repository.folder, wait=False):
+        ran = tree.run("query", "x")
+    assert ran.code == 3
+    assert f"it is being made right now, by process {os.getpid()}" in ran.err
 
 
 def test_help_fits_the_terminal(plain_tree: Tree) -> None:

@@ -50,7 +50,7 @@ def gather(session: Session) -> "Status":
 
 def _index(session: Session, repository: "Repository") -> "IndexStatus":
     from cidx.api.status import IndexStatus
-    from cidx.index import changes, freshness, indexer
+    from cidx.index import changes, freshness
     from cidx.index.files import Listing
     from cidx.repository import lock
     from cidx.store import layout
@@ -62,7 +62,7 @@ def _index(session: Session, repository: "Repository") -> "IndexStatus":
         found = changes.compare(
             listing.entries(exclude=settings.exclude),
             catalogue.stamps(),
-            distrust=snapshot.policy != indexer.policy(settings),
+            distrust=snapshot.policy != changes.policy(settings),
         )
     changed = freshness.count_changed(repository, snapshot, found)
     files, chunks = catalogue.counts()
