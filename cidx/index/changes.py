@@ -3,10 +3,17 @@
 Pure: a listing and a catalogue go in, three lists come out.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cidx.index.files import Entry
+from cidx.repository.settings import IndexSettings
+
+
+def policy(settings: IndexSettings) -> str:
+    """What besides its content decides whether a file is indexed; kept with the index."""
+    return json.dumps([settings.max_file_bytes, sorted(settings.languages)])
 
 
 @dataclass(frozen=True, slots=True)

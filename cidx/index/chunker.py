@@ -12,12 +12,12 @@ above a definition go with it, blank lines with what is above them. Small neighb
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from itertools import accumulate
 
 from cidx.index.grammars import DEPTH_LIMIT, Definition, definitions
 from cidx.index.headings import sections
 from cidx.store.records import Outline, Span, Symbol
+from cidx.store.source import lines_of
 
 # Two screens of code. Most functions and small classes are below it and stay whole; above it one vector
 # has to stand for too many things.
@@ -43,7 +43,7 @@ _REACH = 60
 
 def outline(source: bytes, language: str) -> Outline:
     """The chunks and symbols of a file in `language`, a name of `cidx.api.languages`."""
-    lines = BytesIO(source).readlines()
+    lines = lines_of(source)
     if language == "markdown":
         found: list[Definition] | None = sections(lines)
     else:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from cidx.api.answer import Freshness
 from cidx.api.errors import CidxError
-from cidx.index import changes, indexer
+from cidx.index import changes
 from cidx.index.changes import Changes
 from cidx.index.files import Listing
 from cidx.repository.repository import Repository
@@ -37,12 +37,14 @@ def refresh(
     """The snapshot to answer from, and how fresh it is."""
     entries = listing.entries(exclude=settings.index.exclude)
     found = changes.compare(
-        entries, snapshot.catalogue.stamps(), distrust=snapshot.policy != indexer.policy(settings.index)
+        entries, snapshot.catalogue.stamps(), distrust=snapshot.policy != changes.policy(settings.index)
     )
     if not found:
         return snapshot, Freshness()
     usable = snapshot.model == embedder.version
     if settings.daemon.auto_index and usable and _is_small(found):
+        from cidx.index import indexer  # grammars, chunker and writer: only for who has something to index
+
         try:
             indexer.run(repository, indexer.Job(settings=settings.index, embedder=embedder, wait=False))
         except CidxError:

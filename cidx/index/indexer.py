@@ -4,7 +4,6 @@ One run holds the writer's lock from looking at the tree to publishing. Interrup
 leaves the old generation or the new one, never a mixture.
 """
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -41,16 +40,13 @@ class Job:
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
-def policy(settings: IndexSettings) -> str:
-    """What besides its content decides whether a file is indexed; kept with the index."""
-    return json.dumps([settings.max_file_bytes, sorted(settings.languages)])
-
-
 def run(repository: Repository, job: Job) -> Summary:
     """One run, under the lock."""
     started = time.perf_counter()
     prepare(repository)
     with lock.writing(repository.folder, wait=job.wait, on_wait=job.on_wait, cancelled=job.cancelled):
+        # Whoever waited for the lock may have waited through a `git clean`.
+        prepare(repository)
         job.report(Progress("looking for changes"))
         with Listing(repository) as listing:
             entries = listing.entries(exclude=job.settings.exclude)
@@ -98,7 +94,7 @@ class _Run:
         self._changed = 0
 
     def bring_in(self, entries: list[Entry]) -> Summary:
-        wanted = policy(self._job.settings)
+        wanted = changes.policy(self._job.settings)
         found = changes.compare(entries, self._writer.stamps(), distrust=self._writer.policy != wanted)
         self._writer.set_policy(wanted)
         for row in self._writer.files_at(found.gone):
@@ -107,8 +103,10 @@ class _Run:
             self._add(batch)
         self._check_cancelled()
         self._job.report(Progress("publishing", len(found), len(found), self._chunks))
-        generation, publish_s = self._writer.publish()
+        # Asked before publishing: what is published must not fail any more.
         files, chunks = self._writer.counts()
+        skipped = self._writer.skipped()
+        generation, publish_s = self._writer.publish()
         return Summary(
             generation=generation,
             files=files,
@@ -117,7 +115,7 @@ class _Run:
             changed=self._changed,
             removed=len(found.gone),
             embedded=self._embedded,
-            skipped=self._writer.skipped(),
+            skipped=skipped,
             publish_s=publish_s,
         )
 

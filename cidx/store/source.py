@@ -5,6 +5,7 @@ whether the lines on disk are still the ones that were indexed.
 """
 
 import hashlib
+import io
 import os
 import stat
 import struct
@@ -64,9 +65,7 @@ def content_key(header: str, text: bytes) -> bytes:
 
 def lines_of(data: bytes) -> list[bytes]:
     """The lines of a file, each with its newline; split at newlines only."""
-    lines = data.split(b"\n")
-    last = lines.pop()
-    return [line + b"\n" for line in lines] + ([last] if last else [])
+    return io.BytesIO(data).readlines()
 
 
 def span_bytes(lines: list[bytes], span: Span) -> bytes:
