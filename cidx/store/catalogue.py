@@ -4,6 +4,7 @@ Its commit is the publication of a generation. Ids only grow and are never given
 full text still holds can't mean another chunk.
 """
 
+import contextlib
 import errno
 import os
 import sqlite3
@@ -58,29 +59,34 @@ class Catalogue:
     @classmethod
     def create(cls, file: Path) -> "Catalogue":
         """A new catalogue that nobody sees yet: fast, durable only after `settle`."""
-        connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode=OFF")
-        connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("BEGIN")
-        for statement in _SCHEMA.split(";"):
-            connection.execute(statement)
-        return cls(connection, file)
+        catalogue = cls(sqlite3.connect(file, isolation_level=None, check_same_thread=False), file)
+        for statement in ("PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "BEGIN", *_SCHEMA.split(";")):
+            catalogue._run(statement)
+        return catalogue
 
     @classmethod
     def open(cls, file: Path) -> "Catalogue":
         """An existing catalogue."""
+        return cls(_connect(file), file)
+
+    @classmethod
+    def open_to_read(cls, file: Path) -> "Catalogue":
+        """An existing catalogue that will not be changed; a copy in memory where the disk is full.
+
+        To read beside a writer SQLite makes a file of 32 kB. The VFS `unix-excl` does without it, but
+        keeps everybody else out, so it is held only for copying.
+        """
+        catalogue = cls.open(file)
         try:
-            connection = sqlite3.connect(
-                f"{file.absolute().as_uri()}?mode=rw",
-                uri=True,
-                isolation_level=None,
-                check_same_thread=False,
-                timeout=_BUSY_S,
-            )
-        except sqlite3.OperationalError as error:
-            raise _damaged(file, error) from None
-        catalogue = cls(connection, file)
-        catalogue._run("PRAGMA synchronous=FULL")
+            catalogue.meta("generation")
+        except OSError as error:
+            catalogue.close()
+            if error.errno != errno.ENOSPC:
+                raise
+            return cls(_copy(file), file)
+        except BaseException:
+            catalogue.close()
+            raise
         return catalogue
 
     # Transactions
@@ -92,6 +98,7 @@ class Catalogue:
         self.meta("generation")
 
     def begin_writing(self) -> None:
+        self._run("PRAGMA synchronous=FULL")
         self._run("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
@@ -257,10 +264,38 @@ def _chunk_row(row: tuple[Any, ...]) -> ChunkRow:
     return ChunkRow(row[0], row[1], row[2], row[3], Span(*row[4:9]), row[9], row[10])
 
 
+def _connect(file: Path, vfs: str = "") -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(
+            f"{file.absolute().as_uri()}?mode=rw{vfs}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=_BUSY_S,
+        )
+    except sqlite3.OperationalError as error:
+        raise _damaged(file, error) from None
+
+
+def _copy(file: Path) -> sqlite3.Connection:
+    """What is committed, in memory."""
+    memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    try:
+        with contextlib.closing(_connect(file, "&vfs=unix-excl")) as connection:
+            # Takes the lock, waiting for it no longer than the time-out; `backup` by itself would wait for ever.
+            connection.execute("SELECT value FROM meta").fetchone()
+            connection.backup(memory)
+    except sqlite3.Error as error:
+        memory.close()
+        raise _error(file, error) from error
+    return memory
+
+
 def _error(file: Path, error: sqlite3.Error) -> Exception:
     """What SQLite's error means: a full or failing disk is the system's fault, the rest is damage."""
     name = getattr(error, "sqlite_errorname", "")
-    if name == "SQLITE_FULL":
+    # SHMSIZE: the file that readers and writer share could not grow.
+    if name in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
         return OSError(errno.ENOSPC, "No space left on device", str(file))
     if name.startswith("SQLITE_IOERR") or name in ("SQLITE_READONLY", "SQLITE_CANTOPEN"):
         return OSError(errno.EIO, f"{error}", str(file))

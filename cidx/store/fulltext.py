@@ -115,14 +115,12 @@ class FullTextWriter:
         self._folder = folder
         if create:
             folder.mkdir(mode=0o700)
-            index = tantivy.Index(_schema(), path=str(folder))
-        else:
-            try:
-                index = tantivy.Index.open(str(folder))
-            except (ValueError, OSError) as error:
-                raise _failure(folder, error) from error
+        try:
+            index = tantivy.Index(_schema(), path=str(folder)) if create else tantivy.Index.open(str(folder))
+            self._writer = index.writer(heap_size=heap_bytes, num_threads=1)
+        except (ValueError, OSError) as error:
+            raise _failure(folder, error) from error
         self._schema = index.schema
-        self._writer = index.writer(heap_size=heap_bytes, num_threads=1)
 
     def add(self, chunk: int, file: int, *, body: str, symbol: str, path: str) -> None:
         document = tantivy.Document()
@@ -134,6 +132,8 @@ class FullTextWriter:
         try:
             self._writer.add_document(document)
         except (ValueError, OSError) as error:
+            # The thread that writes has died; of what, only a commit says, and it can't succeed.
+            self.commit()
             raise _failure(self._folder, error) from error
 
     def remove(self, chunks: Sequence[int], *, from_id: int) -> None:

@@ -10,6 +10,7 @@ replaces `current`. Base folders that `current` does not name are left-overs of 
 import json
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,9 +71,12 @@ def current(index: Path) -> Base:
 
 
 def new_base(index: Path) -> Base:
-    """An empty base folder with a number that no base here has had."""
+    """An empty base folder with a number that no base here has had.
+
+    Not even one that was deleted: a writer that does not know yet would write into the new one.
+    """
     taken = [int(name) for name in _base_numbers(index)]
-    base = Base(index / f"{_PREFIX}{max(taken, default=0) + 1}")
+    base = Base(index / f"{_PREFIX}{max([time.time_ns() // 1000, *taken]) + 1}")
     base.folder.mkdir(mode=0o700)
     return base
 

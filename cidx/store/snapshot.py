@@ -4,9 +4,10 @@ Opening reads the generation, opens full text, then pins the catalogue; if the g
 again. That is enough: full text holds every chunk of the current generation and of the next.
 """
 
+import errno
 from pathlib import Path
 
-from cidx.api.errors import Damaged
+from cidx.api.errors import CidxError, Code, Damaged
 from cidx.store import layout
 from cidx.store.catalogue import Catalogue
 from cidx.store.fulltext import FullText
@@ -20,7 +21,7 @@ class Snapshot:
     """The open generation. Safe to share between threads; `close` ends it for all."""
 
     def __init__(self, base: layout.Base) -> None:
-        self.catalogue = Catalogue.open(base.catalogue)
+        self.catalogue = Catalogue.open_to_read(base.catalogue)
         try:
             self._pin(base)
             self.generation: int = self.catalogue.meta("generation")
@@ -52,14 +53,35 @@ class Snapshot:
 
 
 def open_current(index: Path) -> Snapshot:
-    """The generation published last."""
+    """The generation published last.
+
+    A rebuild may replace the base and delete it while it is being opened; what was opened is whole if the
+    pointer still names it afterwards.
+    """
     base = layout.current(index)
     while True:
-        try:
-            return Snapshot(base)
-        except Damaged:
-            # A rebuild may have replaced the base between reading the pointer and opening.
-            newest = layout.current(index)
-            if newest == base:
-                raise
-            base = newest
+        opened = _try(base)
+        newest = layout.current(index)
+        if newest == base:
+            if isinstance(opened, Snapshot):
+                return opened
+            raise opened
+        if isinstance(opened, Snapshot):
+            opened.close()
+        base = newest
+
+
+def _try(base: layout.Base) -> Snapshot | CidxError:
+    """The generation in a base, or why it can't be opened."""
+    try:
+        return Snapshot(base)
+    except Damaged as error:
+        return error
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return CidxError(
+            Code.DISK_FULL if full else Code.IO,
+            what=f"the index in {base.folder} can't be read",
+            why="the disk is full" if full else f"{error.strerror or error}",
+            next_step=f"{'free some space on' if full else 'check the permissions and'} the disk of {base.folder}",
+        )

@@ -5,6 +5,7 @@ catalogue's commit publishes. A rebuild fills a new base and replaces the pointe
 left behind is cut off or removed by the next one. Only the holder of the writer's lock may make one.
 """
 
+import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -72,21 +73,23 @@ class Writer:
     @classmethod
     def rebuild(cls, index: Path, *, model: str, dimensions: int) -> "Writer":
         """A writer on a new, empty base, which takes what vectors it can from the current one."""
-        layout.remove_leftovers(index)
-        donor = _Donor.open(index, model)
-        base = layout.new_base(index)
-        catalogue = Catalogue.create(base.catalogue)
-        try:
+        with contextlib.ExitStack() as undo:
+            layout.remove_leftovers(index)
+            undo.callback(layout.remove_leftovers, index)
+            donor = _Donor.open(index)
+            if donor is not None:
+                undo.callback(donor.close)
+            base = layout.new_base(index)
+            catalogue = Catalogue.create(base.catalogue)
+            undo.callback(catalogue.close)
             generation = donor.generation if donor else 0
             catalogue.set_meta(
                 generation=generation, next_file=1, next_chunk=1, rows=0, model=model, policy=""
             )
             writer = cls(index, base, catalogue, rebuild=True, model=model, dimensions=dimensions)
-            writer._donor = donor if donor and donor.model == model else None
+            writer._donor = donor
+            undo.pop_all()
             return writer
-        except BaseException:
-            catalogue.close()
-            raise
 
     @property
     def policy(self) -> str:
@@ -112,7 +115,11 @@ class Writer:
         """The vectors that exist for these contents, here or in the base that is being replaced."""
         wanted = set(keys)
         found = self._catalogue.rows_of_keys(wanted)
-        if self._donor is not None and (missing := wanted - found.keys()):
+        if (
+            self._donor is not None
+            and self._donor.model == self._model
+            and (missing := wanted - found.keys())
+        ):
             found |= self._adopt(self._donor, missing)
         return found
 
@@ -212,7 +219,7 @@ class _Donor:
     """The base that a rebuild replaces, as a source of vectors."""
 
     def __init__(self, base: layout.Base) -> None:
-        self.catalogue = Catalogue.open(base.catalogue)
+        self.catalogue = Catalogue.open_to_read(base.catalogue)
         try:
             self.generation: int = self.catalogue.meta("generation")
             self.model: str = self.catalogue.meta("model")
@@ -222,7 +229,7 @@ class _Donor:
             raise
 
     @classmethod
-    def open(cls, index: Path, model: str) -> "_Donor | None":
+    def open(cls, index: Path) -> "_Donor | None":
         try:
             return cls(layout.current(index))
         except (CidxError, OSError):
