@@ -1,5 +1,6 @@
 """Which root a working directory has, and where its daemon would listen."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,29 @@ def test_a_worktree_has_a_git_file(place: Path) -> None:
     make(place, "w/a")
     (place / "w/.git").write_text("gitdir: /elsewhere\n")
     assert address.find_root(str(place / "w/a"), home="/nonexistent") == str(place / "w")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["a/b", "up/b", "there/b", "there/../a", "a/./b//", "twice/b", "gone/x/../y", "dangling", "a/b/../.."],
+)
+def test_links_are_followed_as_the_system_does(place: Path, path: str) -> None:
+    make(place, "a/b/c", "d")
+    (place / "up").symlink_to("a/b/../../a")
+    (place / "there").symlink_to(place / "d/../a")
+    (place / "twice").symlink_to("there")
+    (place / "dangling").symlink_to("nothing/here")
+    where = f"{place}/{path}"
+    assert address.find_root(where, home="/nonexistent") is None
+    make(place, ".git")
+    assert address.find_root(where, home="/nonexistent") == str(place)
+    assert address.repository_id(where) == address.repository_id(os.path.realpath(where))
+
+
+def test_links_in_a_circle_end(place: Path) -> None:
+    (place / "one").symlink_to("two")
+    (place / "two").symlink_to("one")
+    assert address.find_root(str(place / "one"), home="/nonexistent") is None
 
 
 def test_the_id_is_of_the_real_path(place: Path) -> None:
