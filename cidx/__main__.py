@@ -17,6 +17,7 @@ from cidx import cli
 from cidx.api.errors import CidxError, Code
 from cidx.cli.application import application, render_error
 from cidx.cli.commands import completion
+from cidx.cli.one_shot import OneShot
 from cidx.cli.session import Output, Session, Terminal
 from cidx.repository.repository import UserFolders
 
@@ -63,12 +64,14 @@ def _run(session: Session) -> int:
 
 
 def _session() -> Session:
+    users = _user_folders()
     out_is_terminal = _is_terminal(1)
     colour = out_is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return Session(
         directory=_directory(),
         environment=dict(os.environ),
-        users=_user_folders(),
+        users=users,
+        source=OneShot(users),
         terminal=Terminal(
             columns=_columns(),
             out_is_terminal=out_is_terminal,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cidx import cli
+from cidx.cli.one_shot import OneShot
 from cidx.cli.session import Output, Session, Terminal
 from cidx.repository import repository as repositories
 from cidx.repository.repository import Repository, UserFolders
@@ -88,6 +89,7 @@ class Tree:
             directory=directory or self.root,
             environment=dict(environment or {}),
             users=self.users,
+            source=OneShot(self.users),
             terminal=terminal or Terminal(),
             out=Output(out),
             err=Output(err),

@@ -21,6 +21,7 @@ class Code(enum.Enum):
     NOT_A_REPOSITORY = ("not-a-repository", 3)
     GIT_REFUSED = ("git-refused", 3)
     NOT_INDEXED = ("not-indexed", 3)
+    UNREACHABLE = ("unreachable", 4)
     NEWER_INDEX = ("newer-index", 5)
     DAMAGED = ("damaged-index", 5)
     LOCKED = ("locked", 5)

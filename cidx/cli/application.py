@@ -40,6 +40,7 @@ def run(argv: Sequence[str], session: Session) -> int:
         with session.resources:
             return _invoke(argv, session, context)
     except CidxError as error:
+        session.failed = error.code.slug
         render_error(error, session, as_json=bool(context.get(JSON_KEY)))
         return error.code.exit_code
 

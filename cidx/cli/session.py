@@ -10,11 +10,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from cidx.api.errors import CidxError, Code, NotIndexed
+from cidx.api.errors import CidxError, Code
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from cidx.api.answer import Freshness, Hit
+    from cidx.api.query import Query
     from cidx.repository.repository import Repository, UserFolders
     from cidx.repository.settings import Settings
     from cidx.store.snapshot import Snapshot
@@ -46,27 +50,36 @@ class Output:
         self._stream.flush()
 
 
-def _open_current(repository: "Repository") -> "Snapshot":
-    from cidx.store.snapshot import open_current
+class Source(Protocol):
+    """Where answers come from: opened for one command, or kept warm by the daemon."""
 
-    try:
-        return open_current(repository.index_folder)
-    except NotIndexed as error:
-        from cidx.repository import lock
+    @property
+    def served_by(self) -> str: ...
 
-        who = lock.holder(repository.folder)
-        if not who:
-            raise
-        raise NotIndexed(
-            what=error.what,
-            why=f"it is being made right now, by {who}",
-            next_step="ask again when it is done; cidx index waits for it",
-        ) from None
+    def repository(self, directory: Path) -> "Repository": ...
+
+    def settings(self, repository: "Repository", environment: Mapping[str, str]) -> "Settings": ...
+
+    def published(self, repository: "Repository") -> "AbstractContextManager[Snapshot]":
+        """The generation published last."""
+        ...
+
+    def fresh(
+        self, repository: "Repository", settings: "Settings"
+    ) -> "AbstractContextManager[tuple[Snapshot, Freshness]]":
+        """The generation to answer from, small changes brought in, and how fresh it is."""
+        ...
+
+    def hits(
+        self, snapshot: "Snapshot", fresh: "Freshness", query: "Query", retrieve: "Callable[[], list[Hit]]"
+    ) -> "tuple[Hit, ...]":
+        """What `retrieve` finds, or what it found before for the same question in the same state."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """One run of one command line."""
+    """One run of one command line. `failed` is the code of the error it ended with."""
 
     directory: Path
     environment: Mapping[str, str]
@@ -74,11 +87,11 @@ class Session:
     terminal: Terminal
     out: Output
     err: Output
-    served_by: str = "process"
-    source: "Callable[[Repository], Snapshot] | None" = None
+    source: Source
     cancelled: threading.Event = field(default_factory=threading.Event)
     started: float = field(default_factory=time.perf_counter)
     resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    failed: str = ""
 
     @property
     def took_ms(self) -> float:
@@ -97,19 +110,7 @@ class Session:
         self.directory = target
 
     def repository(self) -> "Repository":
-        from cidx.repository import repository
-
-        return repository.find(self.directory, self.users)
+        return self.source.repository(self.directory)
 
     def settings(self, repository: "Repository") -> "Settings":
-        from cidx.repository import settings
-
-        return settings.load(repository.folder, self.users.config, self.environment)
-
-    def snapshot(self, repository: "Repository") -> "Snapshot":
-        """The published generation: the warm one where a daemon holds it, else opened for this run."""
-        if self.source is not None:
-            return self.source(repository)
-        snapshot = _open_current(repository)
-        self.resources.callback(snapshot.close)
-        return snapshot
+        return self.source.settings(repository, self.environment)

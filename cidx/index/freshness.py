@@ -5,7 +5,6 @@ answer says how many files differ.
 """
 
 import os
-from collections.abc import Callable
 
 from cidx.api.answer import Freshness
 from cidx.api.errors import CidxError
@@ -32,15 +31,14 @@ def refresh(
     *,
     settings: Settings,
     embedder: Embedder,
-    reopen: Callable[[], Snapshot],
-) -> tuple[Snapshot, Freshness]:
-    """The snapshot to answer from, and how fresh it is."""
+) -> tuple[Freshness, bool]:
+    """How fresh the published generation is now, and whether that is a newer one than the snapshot."""
     entries = listing.entries(exclude=settings.index.exclude)
     found = changes.compare(
         entries, snapshot.catalogue.stamps(), distrust=snapshot.policy != changes.policy(settings.index)
     )
     if not found:
-        return snapshot, Freshness()
+        return Freshness(), False
     usable = snapshot.model == embedder.version
     if settings.daemon.auto_index and usable and _is_small(found):
         from cidx.index import indexer  # grammars, chunker and writer: only for who has something to index
@@ -51,8 +49,8 @@ def refresh(
             # Somebody else is writing, or the disk refuses: the published generation still answers.
             pass
         else:
-            return reopen(), Freshness()
-    return snapshot, Freshness(changed_files=count_changed(repository, snapshot, found))
+            return Freshness(), True
+    return Freshness(changed_files=count_changed(repository, snapshot, found)), False
 
 
 def count_changed(repository: Repository, snapshot: Snapshot, found: Changes) -> int:

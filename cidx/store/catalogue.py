@@ -118,6 +118,12 @@ class Catalogue:
 
     # Facts
 
+    def version(self) -> int:
+        """A number that changes when another connection commits; a cheap way to follow."""
+        row = self._one("PRAGMA data_version")
+        assert row is not None
+        return int(row[0])
+
     def meta(self, name: str) -> Any:
         row = self._one("SELECT value FROM meta WHERE name = ?", (name,))
         if row is None:

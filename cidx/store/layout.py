@@ -20,7 +20,7 @@ from cidx.api.errors import CidxError, Code, Damaged, NotIndexed
 # 1: first version.
 FORMAT = 1
 
-_POINTER = "current"
+POINTER = "current"
 _PREFIX = "base-"
 
 
@@ -85,12 +85,12 @@ def publish(index: Path, base: Base) -> None:
     """Make a complete base the current one."""
     for part in (base.folder, base.fulltext):
         sync_folder(part)
-    temporary = index / f".{_POINTER}"
+    temporary = index / f".{POINTER}"
     with temporary.open("w", encoding="utf-8") as stream:
         json.dump({"format": FORMAT, "base": base.folder.name}, stream)
         stream.flush()
         os.fsync(stream.fileno())
-    os.replace(temporary, index / _POINTER)
+    os.replace(temporary, index / POINTER)
     sync_folder(index)
 
 
@@ -132,7 +132,7 @@ def _base_numbers(index: Path) -> list[str]:
 
 def _read_pointer(index: Path) -> Pointer:
     try:
-        raw = json.loads((index / _POINTER).read_bytes())
+        raw = json.loads((index / POINTER).read_bytes())
         pointer = Pointer(format=int(raw["format"]), base=str(raw["base"]))
     except (FileNotFoundError, NotADirectoryError):
         raise NotIndexed(
@@ -141,7 +141,7 @@ def _read_pointer(index: Path) -> Pointer:
             next_step="cidx index",
         ) from None
     except (ValueError, TypeError, KeyError) as error:
-        raise Damaged(what=f"the index in {index} is damaged", why=f"{_POINTER}: {error}") from None
+        raise Damaged(what=f"the index in {index} is damaged", why=f"{POINTER}: {error}") from None
     if not pointer.base.startswith(_PREFIX) or "/" in pointer.base:
-        raise Damaged(what=f"the index in {index} is damaged", why=f"{_POINTER} names {pointer.base!r}")
+        raise Damaged(what=f"the index in {index} is damaged", why=f"{POINTER} names {pointer.base!r}")
     return pointer

@@ -150,12 +150,12 @@ def _check_settings(session: Session) -> Iterator[Finding]:
 
 
 def _check_index(session: Session) -> Iterator[Finding]:
-    snapshot = session.snapshot(session.repository())
-    catalogue = snapshot.catalogue
-    files, chunks = catalogue.counts()
-    damaged = snapshot.vectors.damaged_rows()
-    known = {chunk.id for chunk in catalogue.all_chunks()}
-    missing = chunks - len(known & snapshot.fulltext.chunk_ids())
+    with session.source.published(session.repository()) as snapshot:
+        catalogue = snapshot.catalogue
+        files, chunks = catalogue.counts()
+        damaged = snapshot.vectors.damaged_rows()
+        known = {chunk.id for chunk in catalogue.all_chunks()}
+        missing = chunks - len(known & snapshot.fulltext.chunk_ids())
     if damaged or missing or len(known) != chunks:
         yield Finding(
             "index",

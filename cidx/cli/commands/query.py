@@ -90,27 +90,21 @@ def command(
 
 
 def answer(session: Session, query: Query) -> "Answer":
-    """One consistent answer: the tree is looked at while the modules load and the index opens."""
+    """One consistent answer, after a look at the tree."""
     repository = session.repository()
     settings = session.settings(repository)
-    from cidx.index.files import Listing
-
-    with Listing(repository) as listing:
+    with session.source.fresh(repository, settings) as (snapshot, fresh):
         from cidx.api.answer import Answer
-        from cidx.index import freshness
         from cidx.search.retrieve import retrieve
         from cidx.text import embedder
 
-        snapshot, fresh = freshness.refresh(
-            repository,
-            session.snapshot(repository),
-            listing,
-            settings=settings,
-            embedder=embedder.packaged(),
-            reopen=lambda: session.snapshot(repository),
-        )
         looked_ms = session.took_ms
-        hits = retrieve(snapshot, query, embedder=embedder.packaged(), root=repository.root)
+        hits = session.source.hits(
+            snapshot,
+            fresh,
+            query,
+            lambda: retrieve(snapshot, query, embedder=embedder.packaged(), root=repository.root),
+        )
     log.get().debug(
         "search done",
         extra=log.fields(
@@ -128,9 +122,9 @@ def answer(session: Session, query: Query) -> "Answer":
         repository=str(repository.root),
         generation=snapshot.generation,
         freshness=fresh,
-        served_by=session.served_by,
+        served_by=session.source.served_by,
         took_ms=session.took_ms,
-        hits=tuple(hits),
+        hits=hits,
     )
 
 

@@ -56,27 +56,26 @@ def _index(session: Session, repository: "Repository") -> "IndexStatus":
     from cidx.store import layout
 
     settings = session.settings(repository).index
-    with Listing(repository) as listing:
-        snapshot = session.snapshot(repository)
+    with Listing(repository) as listing, session.source.published(repository) as snapshot:
         catalogue = snapshot.catalogue
         found = changes.compare(
             listing.entries(exclude=settings.exclude),
             catalogue.stamps(),
             distrust=snapshot.policy != changes.policy(settings),
         )
-    changed = freshness.count_changed(repository, snapshot, found)
-    files, chunks = catalogue.counts()
-    return IndexStatus(
-        generation=snapshot.generation,
-        files=files,
-        chunks=chunks,
-        bytes=layout.size_bytes(repository.index_folder),
-        fresh=changed == 0,
-        changed_files=changed,
-        model=snapshot.model,
-        skipped=catalogue.skipped(),
-        writer=lock.holder(repository.folder),
-    )
+        changed = freshness.count_changed(repository, snapshot, found)
+        files, chunks = catalogue.counts()
+        return IndexStatus(
+            generation=snapshot.generation,
+            files=files,
+            chunks=chunks,
+            bytes=layout.size_bytes(repository.index_folder),
+            fresh=changed == 0,
+            changed_files=changed,
+            model=snapshot.model,
+            skipped=catalogue.skipped(),
+            writer=lock.holder(repository.folder),
+        )
 
 
 def _service(session: Session, repository: "Repository") -> "ServiceStatus":

@@ -1,0 +1,31 @@
+"""Tells, for the price of two system calls, whether something was published after a snapshot was opened."""
+
+import os
+from pathlib import Path
+
+from cidx.store import layout
+from cidx.store.catalogue import Catalogue
+
+
+class Follower:
+    """Remembers what was current when it was made. Safe to share between threads."""
+
+    def __init__(self, index: Path) -> None:
+        self._pointer = index / layout.POINTER
+        self._base = self._identity()
+        self._catalogue = Catalogue.open(layout.current(index).catalogue)
+        self._version = self._catalogue.version()
+
+    def has_moved(self) -> bool:
+        """Whether the pointer was replaced, or somebody committed to the catalogue."""
+        return self._identity() != self._base or self._catalogue.version() != self._version
+
+    def close(self) -> None:
+        self._catalogue.close()
+
+    def _identity(self) -> tuple[int, int]:
+        try:
+            found = os.stat(self._pointer)
+        except OSError:
+            return (0, 0)
+        return (found.st_ino, found.st_mtime_ns)
