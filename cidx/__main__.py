@@ -65,18 +65,13 @@ def _run(session: Session) -> int:
 
 def _session() -> Session:
     users = _user_folders()
-    out_is_terminal = _is_terminal(1)
-    colour = out_is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return Session(
         directory=_directory(),
         environment=dict(os.environ),
         users=users,
         source=OneShot(users),
-        terminal=Terminal(
-            columns=_columns(),
-            out_is_terminal=out_is_terminal,
-            err_is_terminal=_is_terminal(2),
-            colour=colour,
+        terminal=Terminal.of(
+            os.environ, columns=_columns(), out_is_terminal=_is_terminal(1), err_is_terminal=_is_terminal(2)
         ),
         out=Output(_stream(1)),
         err=Output(_stream(2)),

@@ -72,7 +72,12 @@ def test_every_module_opens_with_its_promise(file: Path) -> None:
 
 
 def test_only_one_module_knows_each_library() -> None:
-    homes = {"tantivy": "store/fulltext.py", "sqlite3": "store/catalogue.py", "platformdirs": "__main__.py"}
+    homes = {
+        "tantivy": "store/fulltext.py",
+        "sqlite3": "store/catalogue.py",
+        "platformdirs": "__main__.py",
+        "rpyc": "daemon/connection.py",
+    }
     for library, home in homes.items():
         users = [
             str(file.relative_to(PACKAGE))

@@ -24,6 +24,7 @@ COMMANDS = {
     "status": "Show the index and how fresh it is.",
     "config": "Show or change settings.",
     "clean": "Remove the index.",
+    "daemon": "Run the daemon in the foreground.",
     "doctor": "Check the set-up and the index.",
     "completion": "Print the completion script of a shell.",
 }

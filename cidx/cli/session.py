@@ -33,6 +33,16 @@ class Terminal:
     err_is_terminal: bool = False
     colour: bool = False
 
+    @classmethod
+    def of(
+        cls, environment: Mapping[str, str], *, columns: int, out_is_terminal: bool, err_is_terminal: bool
+    ) -> "Terminal":
+        """With colour where a terminal shows it and nobody has said no (NO_COLOR)."""
+        colour = out_is_terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+        return cls(
+            columns=columns, out_is_terminal=out_is_terminal, err_is_terminal=err_is_terminal, colour=colour
+        )
+
 
 class Output:
     """Text to a byte stream; file names that are not UTF-8 come out as they are on disk."""

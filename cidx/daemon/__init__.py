@@ -1,1 +1,5 @@
-"""One process per repository: activation, RPyC server, cache of the open generation. Nothing lives here yet."""
+"""One process per repository: activation, RPyC server, cache of the open generation, vitals."""
+
+from cidx.daemon.server import serve
+
+__all__ = ["serve"]

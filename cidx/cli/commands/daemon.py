@@ -1,0 +1,99 @@
+"""`cidx daemon`: the daemon of one repository, as a supervisor or a person starts it."""
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cidx.cli.application import Command, Group
+from cidx.cli.session import Output, Session, Terminal
+
+if TYPE_CHECKING:
+    from cidx.daemon.activation import Listener
+    from cidx.daemon.service import Call, Reply
+    from cidx.daemon.warm import Warm
+    from cidx.repository.repository import Repository, UserFolders
+
+
+@click.group(cls=Group, name="daemon")
+@click.pass_context
+def command(context: click.Context) -> None:
+    """The process that keeps a repository's index warm."""
+    if context.invoked_subcommand is None:
+        context.obj.out.line(context.get_help())
+
+
+@command.command("serve", cls=Command)
+@click.pass_obj
+def serve(session: Session) -> None:
+    """Serve this repository until idle or told to stop.
+
+    Takes the socket that systemd or launchd hands over, else makes one of its own, which is what containers and other
+    supervisors need. Stops on SIGTERM and Ctrl-C after finishing what runs.
+    """
+    repository = session.repository()
+    listener = _listener(session, repository)
+    from cidx import daemon
+    from cidx.daemon.notify import Notifier
+    from cidx.daemon.vitals import Vitals
+    from cidx.daemon.warm import Warm
+
+    vitals = Vitals()
+    warm = Warm(repository.root, session.users, vitals)
+    daemon.serve(
+        listener,
+        repository_id=repository.id,
+        warm=warm,
+        run=runner(warm, session.users),
+        vitals=vitals,
+        settings=lambda: warm.settings(repository, session.environment).daemon,
+        notifier=Notifier(os.environ),
+    )
+
+
+def runner(warm: "Warm", users: "UserFolders") -> "Callable[[Call], Reply]":
+    """Runs the command line of a call as any other, over the warm side."""
+    from cidx.cli.application import run
+    from cidx.daemon.service import Reply
+
+    def run_call(call: "Call") -> "Reply":
+        out, err = io.BytesIO(), io.BytesIO()
+        environment = call.environment
+        session = Session(
+            directory=Path(call.directory),
+            environment=environment,
+            users=users,
+            terminal=Terminal.of(
+                environment,
+                columns=call.columns,
+                out_is_terminal=call.out_is_terminal,
+                err_is_terminal=call.err_is_terminal,
+            ),
+            out=Output(out),
+            err=Output(err),
+            source=warm,
+            cancelled=call.cancelled,
+        )
+        code = run(call.argv, session)
+        return Reply(code, out.getvalue(), err.getvalue(), session.failed)
+
+    return run_call
+
+
+def _listener(session: Session, repository: "Repository") -> "Listener":
+    from cidx.client import address
+    from cidx.daemon import activation
+
+    found = activation.inherited(os.environ)
+    if found is not None:
+        return found
+    path = address.socket_path(
+        str(repository.root), environment=session.environment, home=str(session.users.home)
+    )
+    listener = activation.bind(Path(path))
+    session.err.line(f"cidx: serving {repository.root} on {path}")
+    session.err.flush()
+    return listener

@@ -1,0 +1,254 @@
+"""The accepting loop: one thread that takes connections, decides on leaving, and drains.
+
+Leaving is decided here alone, never by a timer: between the last look at the listener and its close nothing can be
+accepted and lost. What arrives meanwhile waits in the supervisor's socket for the next activation.
+"""
+
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cidx import log
+from cidx.api.versions import VERSION
+from cidx.daemon.activation import Listener
+from cidx.daemon.code import LoadedCode
+from cidx.daemon.connection import CONFIGURATION, GuardedChannel, GuardedConnection, busy_message
+from cidx.daemon.notify import Notifier
+from cidx.daemon.service import Run, Service
+from cidx.daemon.vitals import Vitals
+from cidx.daemon.warm import Warm
+from cidx.repository.settings import DaemonSettings
+
+MOST_CONNECTIONS = 512
+# A supervisor waits longer than this before it kills.
+_DRAIN_S = 10.0
+# How often what runs is compared with its deadline, while anything runs.
+_OVERDUE_STEP_S = 5.0
+
+
+def serve(
+    listener: Listener,
+    *,
+    repository_id: str,
+    warm: Warm,
+    run: Run,
+    vitals: Vitals,
+    settings: Callable[[], DaemonSettings],
+    notifier: Notifier,
+) -> None:
+    """Serve until idle, told to stop, or replaced by newer code."""
+    server = _Server(listener, warm, vitals, settings, notifier)
+    server.service = Service(repository_id=repository_id, run=run, vitals=vitals, control=server)
+    server.serve()
+
+
+class _Server:
+    service: Service
+
+    def __init__(
+        self,
+        listener: Listener,
+        warm: Warm,
+        vitals: Vitals,
+        settings: Callable[[], DaemonSettings],
+        notifier: Notifier,
+    ) -> None:
+        self._listener = listener
+        self._warm = warm
+        self._vitals = vitals
+        self._settings = settings
+        self._notifier = notifier
+        self._code = LoadedCode()
+        self._why_leaving = ""
+        self._clients: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    # What the service asks
+
+    @property
+    def pid(self) -> int:
+        return os.getpid()
+
+    def is_leaving(self) -> bool:
+        if not self._why_leaving and self._code.has_changed():
+            self.leave("its code on disk has changed")
+        return bool(self._why_leaving)
+
+    def leave(self, why: str) -> None:
+        self._why_leaving = self._why_leaving or why
+        try:
+            os.write(self._wake, b"\0")
+        except OSError:
+            # The pipe is full: the loop is awake anyway.
+            pass
+
+    def clear(self) -> None:
+        self._warm.clear()
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "pid": self.pid,
+            "version": VERSION,
+            **self._vitals.to_json(),
+            "cache": self._warm.describe(),
+            "memory": {"rss_bytes": _resident_bytes()},
+            "threads": threading.active_count(),
+            "jobs": [],
+        }
+
+    def health(self) -> dict[str, Any]:
+        return {"status": "degraded" if self._why_leaving else "well", "leaving": self._why_leaving}
+
+    # The loop
+
+    def serve(self) -> None:
+        self._catch_signals()
+        self._notifier.ready()
+        log.get().info("daemon ready", extra=log.fields(pid=self.pid, version=VERSION))
+        try:
+            self._accept_until_leaving()
+        finally:
+            self._notifier.stopping()
+            self._listener.close()
+            self._drain()
+            self._warm.clear()
+            log.get().info(
+                "daemon left", extra=log.fields(why=self._why_leaving, uptime_s=self._vitals.uptime_s)
+            )
+
+    def _accept_until_leaving(self) -> None:
+        poller = select.poll()
+        poller.register(self._listener.socket, select.POLLIN)
+        poller.register(self._woken, select.POLLIN)
+        while not self._why_leaving:
+            events = poller.poll(self._patience_s() * 1000)
+            self._notifier.alive()
+            for descriptor, _ in events:
+                if descriptor == self._woken:
+                    os.read(self._woken, 4096)
+                else:
+                    self._accept_all()
+            self.service.stop_overdue()
+            if not events:
+                self._consider_idleness()
+
+    def _patience_s(self) -> float:
+        """How long the loop may sleep."""
+        waits = [self._settings().eviction_check_interval_seconds]
+        if self.service.is_working:
+            waits.append(_OVERDUE_STEP_S)
+        if self._notifier.watchdog_s is not None:
+            waits.append(self._notifier.watchdog_s)
+        return min(waits)
+
+    def _consider_idleness(self) -> None:
+        settings = self._settings()
+        if (
+            self.service.is_working
+            or time.monotonic() - self._vitals.last_request < settings.ttl_minutes * 60
+        ):
+            return
+        if self._warm.is_open():
+            self._warm.clear()
+            log.get().info("cache given back", extra=log.fields(idle_s=settings.ttl_minutes * 60))
+        if settings.auto_shutdown_on_idle:
+            # Connections that have said nothing for so long do not hold us: their clients connect again.
+            self._why_leaving = "idle"
+
+    def _accept_all(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.socket.accept()
+            except BlockingIOError:
+                return
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:
+                # No descriptors left: those that wait are served when some have gone.
+                log.get().warning("accept failed", extra=log.fields(error=error.strerror))
+                time.sleep(0.05)
+                return
+            client.setblocking(True)
+            if not _is_ours(client):
+                client.close()
+            elif len(self._clients) >= MOST_CONNECTIONS:
+                _tell_busy(client)
+                self._vitals.event("busy")
+            else:
+                with self._lock:
+                    self._clients.add(client)
+                self._vitals.connected(1)
+                threading.Thread(target=self._serve_client, args=(client,), daemon=True).start()
+
+    def _serve_client(self, client: socket.socket) -> None:
+        try:
+            connection = GuardedConnection(self.service, GuardedChannel(client), CONFIGURATION)
+            connection.accepted = False
+            connection.serve_all()
+        finally:
+            with self._lock:
+                self._clients.discard(client)
+            client.close()
+            self._vitals.connected(-1)
+
+    def _drain(self) -> None:
+        """Let what runs finish; who only listens is told by the closed connection."""
+        deadline = time.monotonic() + _DRAIN_S
+        while self.service.is_working and time.monotonic() < deadline:
+            time.sleep(0.01)
+        with self._lock:
+            clients = list(self._clients)
+        for client in clients:
+            try:
+                client.shutdown(socket.SHUT_RD)
+            except OSError:
+                continue
+        while self._clients and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _catch_signals(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        # A handler alone does not end a poll (PEP 475): the descriptor does.
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda caught, _: self.leave(signal.Signals(caught).name))
+
+
+def _is_ours(client: socket.socket) -> bool:
+    """Whether the other end runs as this user."""
+    if sys.platform == "darwin":
+        # LOCAL_PEERCRED gives struct xucred: version, uid, ...
+        credentials = client.getsockopt(0, 1, 76)
+        return bool(struct.unpack_from("=Ii", credentials)[1] == os.geteuid())
+    credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return bool(struct.unpack("=iii", credentials)[1] == os.geteuid())
+
+
+def _tell_busy(client: socket.socket) -> None:
+    try:
+        client.setblocking(False)
+        client.send(busy_message())
+    except OSError:
+        pass
+    finally:
+        client.close()
+
+
+def _resident_bytes() -> int:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as stream:
+            return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        import resource
+
+        # Where there is no /proc, the peak (in bytes on macOS) is what the system tells.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,0 +1,243 @@
+"""What a client can call: the methods of docs/protocol.md, values in and values out.
+
+`run` ships a whole command line, and the other questions are put as one: there is one parser and one
+renderer, so a program, the fast client and a person in a terminal get the same answer.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+from cidx.api.errors import CidxError, Code
+from cidx.api.versions import PROTOCOL, VERSION
+from cidx.daemon.vitals import Vitals
+
+# A query takes milliseconds; whatever takes this long is told to stop.
+_DEADLINE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One command line of a client, with what the command may know of it."""
+
+    argv: tuple[str, ...]
+    directory: str
+    columns: int = 80
+    out_is_terminal: bool = False
+    err_is_terminal: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How a command line ended."""
+
+    code: int
+    out: bytes
+    err: bytes
+    error: str = ""
+
+
+Run = Callable[[Call], Reply]
+
+
+class Service:
+    """The root object of every connection. One for all: nothing in it belongs to a client."""
+
+    # Known beforehand, so that a client can ask for the root and call it in one write.
+    ____id_pack__ = ("cidx.Root", 1, 1)
+
+    def __init__(self, *, repository_id: str, run: Run, vitals: Vitals, control: "Control") -> None:
+        self._repository_id = repository_id
+        self._run = run
+        self._vitals = vitals
+        self._control = control
+        self._running: dict[str, tuple[float, threading.Event]] = {}
+        self._lock = threading.Lock()
+        self._methods: dict[str, Callable[..., Any]] = {
+            "hello": self.hello,
+            "ping": self.ping,
+            "run": self.run,
+            "cancel": self.cancel,
+            "query": partial(self._query, "query", ("--semantic",)),
+            "query_fts": partial(self._query, "query_fts", ("--fts",)),
+            "query_hybrid": partial(self._query, "query_hybrid", ()),
+            "get_status": self.get_status,
+            "health": self.health,
+            "metrics": self.metrics,
+            "clear_cache": self.clear_cache,
+            "shutdown": self.shutdown,
+        }
+
+    def exposed(self) -> dict[str, Callable[..., Any]]:
+        return self._methods
+
+    def on_disconnect(self, connection: Any) -> None:
+        """RPyC's wish; there is nothing of a client's to forget."""
+
+    def hello(self, connection: Any, client: Any) -> tuple[int, str, int, str, str]:
+        """Who is here: protocol, version, pid, repository id, and ready, leaving or refused."""
+        protocol = client[0] if isinstance(client, tuple) and client else None
+        state = "leaving" if self._control.is_leaving() else "ready"
+        if protocol != PROTOCOL:
+            state = "refused"
+        connection.accepted = state == "ready"
+        return (PROTOCOL, VERSION, self._control.pid, self._repository_id, state)
+
+    def ping(self, connection: Any) -> str:
+        """pong"""
+        return "pong"
+
+    def run(
+        self,
+        connection: Any,
+        argv: Any,
+        cwd: Any,
+        terminal: Any,
+        environment: Any,
+        stdin: Any,
+        request_id: Any,
+    ) -> tuple[int, bytes, bytes]:
+        """A command line, as bytes: exit code, stdout, stderr."""
+        del stdin
+        if not connection.accepted:
+            raise ValueError("say hello first")
+        columns, out_is_terminal, err_is_terminal = terminal
+        call = Call(
+            argv=tuple(_text(argument) for argument in argv),
+            directory=_text(cwd),
+            columns=int(columns),
+            out_is_terminal=bool(out_is_terminal),
+            err_is_terminal=bool(err_is_terminal),
+            environment={_text(name): _text(value) for name, value in environment},
+        )
+        reply = self._answer("run", call, str(request_id))
+        return (reply.code, reply.out, reply.err)
+
+    def cancel(self, connection: Any, request_id: Any) -> bool:
+        """Stop a request of another connection; whether there was one."""
+        with self._lock:
+            running = self._running.get(str(request_id))
+        if running is not None:
+            running[1].set()
+        return running is not None
+
+    def stop_overdue(self) -> None:
+        """Tell what runs beyond its deadline to stop."""
+        with self._lock:
+            running = list(self._running.values())
+        for deadline, cancelled in running:
+            if time.monotonic() > deadline:
+                cancelled.set()
+
+    @property
+    def is_working(self) -> bool:
+        return bool(self._running)
+
+    def get_status(self, connection: Any) -> str:
+        """Everything the daemon knows of itself, as JSON."""
+        return self._counted("get_status", lambda: json.dumps(self._control.describe()))
+
+    def health(self, connection: Any) -> str:
+        """well or degraded with the reason, as JSON."""
+        return self._counted("health", lambda: json.dumps(self._control.health()))
+
+    def metrics(self, connection: Any) -> str:
+        """The counters, as JSON."""
+        return self._counted("metrics", lambda: json.dumps(self._control.describe()))
+
+    def clear_cache(self, connection: Any, project_path: Any = None) -> bool:
+        """Give the memory of the open generation back."""
+        self._control.clear()
+        return True
+
+    def shutdown(self, connection: Any) -> bool:
+        """Finish what is running and leave."""
+        self._control.leave("asked to")
+        return True
+
+    def _query(
+        self,
+        operation: str,
+        mode: tuple[str, ...],
+        connection: Any,
+        project_path: Any,
+        query: Any,
+        **options: Any,
+    ) -> str:
+        """A search; options are the flags' names. The JSON of docs/commands.md, or of an error."""
+        try:
+            flags = [argument for name, value in options.items() for argument in _flag(name, value)]
+        except CidxError as error:
+            return json.dumps({"error": error.to_json()})
+        argv = ("query", "--json", *mode, *flags, "--", _text(query))
+        reply = self._answer(operation, Call(argv=argv, directory=_text(project_path)), "")
+        return reply.out.decode() or json.dumps({"error": {"code": reply.error, "what": reply.err.decode()}})
+
+    def _answer(self, operation: str, call: Call, request_id: str) -> Reply:
+        started = time.monotonic()
+        key = request_id or f"own-{threading.get_ident()}"
+        with self._lock:
+            self._running[key] = (started + _DEADLINE_S, call.cancelled)
+        try:
+            reply = self._run(call)
+        finally:
+            with self._lock:
+                self._running.pop(key, None)
+        self._vitals.request(operation, (time.monotonic() - started) * 1000, error=reply.error)
+        return reply
+
+    def _counted(self, operation: str, work: Callable[[], str]) -> str:
+        started = time.monotonic()
+        found = work()
+        self._vitals.request(operation, (time.monotonic() - started) * 1000)
+        return found
+
+
+class Control(Protocol):
+    """What a client may ask of the daemon itself."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def is_leaving(self) -> bool: ...
+
+    def leave(self, why: str) -> None: ...
+
+    def clear(self) -> None: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+    def health(self) -> dict[str, Any]: ...
+
+
+def _text(value: Any) -> str:
+    """Bytes where a path or an argument may not be UTF-8."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, str):
+        return value
+    raise TypeError("text or bytes are expected")
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    flag = "--" + name.replace("_", "-")
+    if value is True:
+        return [flag]
+    if value is False or value is None:
+        return []
+    values = value if isinstance(value, tuple) else (value,)
+    for item in values:
+        if not isinstance(item, str | int | float):
+            raise CidxError(
+                Code.USAGE,
+                what=f"{name} can't be {type(item).__name__}",
+                why="options are text, numbers, booleans or tuples of them",
+                next_step="cidx query --help",
+            )
+    return [f"{flag}={item}" for item in values]

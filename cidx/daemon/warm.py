@@ -1,0 +1,195 @@
+"""The warm side of a repository: its open generation, what was asked of it lately, and whether the tree still agrees.
+
+Requests lease an immutable snapshot; a newer generation replaces the reference, and the old one closes with its last
+lease. However many ask at once, a generation is opened once and the tree is looked at once.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from cidx.api.answer import Freshness, Hit
+from cidx.api.errors import CidxError, Code
+from cidx.api.query import Query
+from cidx.client import address
+from cidx.daemon.vitals import Vitals
+from cidx.index import freshness
+from cidx.index.files import Listing
+from cidx.repository import repository as repositories
+from cidx.repository import settings as all_settings
+from cidx.repository.repository import Repository, UserFolders
+from cidx.repository.settings import Settings
+from cidx.store.follower import Follower
+from cidx.store.snapshot import Snapshot, open_current
+from cidx.text import embedder
+
+# A look at the tree this young answers for itself; one a little older is renewed beside the answer, and
+# only one older still makes the answer wait.
+_RENEW_S = 1.0
+_TOO_OLD_S = 5.0
+# How long the answer to "may this folder be used" holds: asking takes a git process.
+_TRUST_S = 10.0
+# Lists of hits kept; each is some 20 kB.
+_REMEMBERED = 256
+
+
+class _Open:
+    """An open generation and who uses it."""
+
+    def __init__(self, index: Path) -> None:
+        self.snapshot = open_current(index)
+        self.follower = Follower(index)
+        self.leases = 0
+        self.retired = False
+
+    def close(self) -> None:
+        self.follower.close()
+        self.snapshot.close()
+
+
+class Warm:
+    """What a session in the daemon gets its answers from. Safe to share between threads."""
+
+    served_by = "daemon"
+
+    def __init__(self, root: Path, users: UserFolders, vitals: Vitals) -> None:
+        self._users = users
+        self._vitals = vitals
+        self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._open: _Open | None = None
+        self._freshness = Freshness()
+        self._looked = -_TOO_OLD_S
+        self._repository = repositories.at(root, users)
+        self._trusted = time.monotonic()
+        self._remembered: OrderedDict[tuple[int, Freshness, Query], tuple[Hit, ...]] = OrderedDict()
+
+    # What a session asks
+
+    def repository(self, directory: Path) -> Repository:
+        root = address.find_root(str(directory), home=str(self._users.home))
+        if root is None or address.repository_id(root) != self._repository.id:
+            raise CidxError(
+                Code.USAGE,
+                what=f"this daemon serves {self._repository.root}",
+                why=f"{directory} belongs to {root or 'no repository'}",
+                next_step=f"ask the daemon of that repository, or run: cidx --standalone -C {directory} query …",
+            )
+        if time.monotonic() - self._trusted > _TRUST_S:
+            self._repository = repositories.at(self._repository.root, self._users)
+            self._trusted = time.monotonic()
+        return self._repository
+
+    def settings(self, repository: Repository, environment: Mapping[str, str]) -> Settings:
+        return all_settings.load(repository.folder, self._users.config, environment)
+
+    @contextmanager
+    def published(self, repository: Repository) -> Iterator[Snapshot]:
+        """The generation published last, as long as it is needed."""
+        held = self._lease(repository)
+        try:
+            yield held.snapshot
+        finally:
+            self._release(held)
+
+    @contextmanager
+    def fresh(self, repository: Repository, settings: Settings) -> Iterator[tuple[Snapshot, Freshness]]:
+        """The generation to answer from, and how fresh it was when the tree was last looked at."""
+        age = time.monotonic() - self._looked
+        if age >= _TOO_OLD_S:
+            with self._looking:
+                if time.monotonic() - self._looked >= _TOO_OLD_S:
+                    self._look(repository, settings)
+        elif age >= _RENEW_S and self._looking.acquire(blocking=False):
+            threading.Thread(target=self._look_aside, args=(repository, settings), daemon=True).start()
+        with self.published(repository) as snapshot:
+            yield snapshot, self._freshness
+
+    def hits(
+        self, snapshot: Snapshot, fresh: Freshness, query: Query, retrieve: Callable[[], list[Hit]]
+    ) -> tuple[Hit, ...]:
+        """What was found for the same question in the same state, else what is found now."""
+        key = (snapshot.generation, fresh, query)
+        with self._lock:
+            known = self._remembered.get(key)
+            if known is not None:
+                self._remembered.move_to_end(key)
+        self._vitals.event("cache_misses" if known is None else "cache_hits")
+        if known is not None:
+            return known
+        found = tuple(retrieve())
+        with self._lock:
+            self._remembered[key] = found
+            while len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        return found
+
+    # What the daemon asks
+
+    def is_open(self) -> bool:
+        return self._open is not None
+
+    def describe(self) -> dict[str, object]:
+        """For the status: what is held."""
+        with self._lock:
+            held = self._open
+            return {
+                "open": held is not None,
+                "generation": held.snapshot.generation if held else None,
+                "vectors": len(held.snapshot.vectors) if held else 0,
+                "answers": len(self._remembered),
+                "changed_files": self._freshness.changed_files,
+            }
+
+    def clear(self) -> None:
+        """Give the memory back; what is being used goes with its last use."""
+        with self._lock:
+            self._retire()
+            self._remembered.clear()
+            self._looked = -_TOO_OLD_S
+
+    # Plumbing
+
+    def _look(self, repository: Repository, settings: Settings) -> None:
+        """Look at the tree, and bring small changes in. Under `_looking`."""
+        with Listing(repository) as listing, self.published(repository) as snapshot:
+            self._freshness, _ = freshness.refresh(
+                repository, snapshot, listing, settings=settings, embedder=embedder.packaged()
+            )
+        self._looked = time.monotonic()
+        self._vitals.event("looks")
+
+    def _look_aside(self, repository: Repository, settings: Settings) -> None:
+        try:
+            self._look(repository, settings)
+        except (CidxError, OSError):
+            # The next answer has to look for itself, and tells.
+            self._looked = -_TOO_OLD_S
+        finally:
+            self._looking.release()
+
+    def _lease(self, repository: Repository) -> _Open:
+        with self._lock:
+            if self._open is not None and self._open.follower.has_moved():
+                self._retire()
+            if self._open is None:
+                self._open = _Open(repository.index_folder)
+                self._vitals.event("opened")
+            self._open.leases += 1
+            return self._open
+
+    def _release(self, held: _Open) -> None:
+        with self._lock:
+            held.leases -= 1
+            if held.retired and held.leases == 0:
+                held.close()
+
+    def _retire(self) -> None:
+        held, self._open = self._open, None
+        if held is not None:
+            held.retired = True
+            if held.leases == 0:
+                held.close()

@@ -1,0 +1,76 @@
+"""A real daemon in a process of its own, and stock RPyC clients for it."""
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import rpyc
+from rpyc.utils.factory import unix_connect
+
+from cidx.api.versions import PROTOCOL, VERSION
+from cidx.client import address
+from tests.kit import Ran, Tree
+
+
+class Daemon:
+    """The daemon of a tree."""
+
+    def __init__(self, tree: Tree, process: "subprocess.Popen[str]", path: str) -> None:
+        self.tree = tree
+        self.process = process
+        self.path = path
+
+    @contextlib.contextmanager
+    def connect(self) -> "Iterator[rpyc.Connection]":
+        connection = unix_connect(self.path)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def run(
+        self,
+        *argv: str,
+        directory: str | os.PathLike[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        columns: int = 80,
+        terminal: bool = False,
+        request: str = "test",
+    ) -> Ran:
+        """A command line through the daemon."""
+        with self.connect() as connection:
+            root = connection.root
+            assert root.hello((PROTOCOL, VERSION, os.getpid()))[4] == "ready"
+            code, out, err = root.run(
+                tuple(os.fsencode(argument) for argument in argv),
+                os.fsencode(directory or self.tree.root),
+                (columns, terminal, terminal),
+                tuple((k.encode(), v.encode()) for k, v in (environment or {}).items()),
+                b"",
+                request,
+            )
+        return Ran(code, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "replace"))
+
+    def ask(self, method: str, *arguments: Any, **options: Any) -> Any:
+        with self.connect() as connection:
+            return getattr(connection.root, method)(*arguments, **options)
+
+
+@contextlib.contextmanager
+def serving(tree: Tree, **environment: str) -> Iterator[Daemon]:
+    """The foreground daemon of a tree, ready; it has left when the block ends."""
+    runtime = tree.users.home / "run"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    process = tree.spawn("daemon", "serve", XDG_RUNTIME_DIR=str(runtime), **environment)
+    try:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        assert "serving" in said, said + process.stderr.read()
+        found = {"XDG_RUNTIME_DIR": str(runtime)}
+        path = address.socket_path(str(tree.root), environment=found, home=str(tree.users.home))
+        yield Daemon(tree, process, path)
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
