@@ -341,7 +341,8 @@ class Report:
         yield "what the killed run had done:"
         for name, count in sorted(self.reached.items()):
             yield f"  {name:<44}{count:>5}"
-        yield "tenths of the run's usual time: " + " ".join(str(self.tenths[i]) for i in range(10))
+        in_time = " ".join(str(self.tenths[tenth]) for tenth in range(10))
+        yield f"by tenths of the run's usual time: {in_time}, later {self.tenths[10]}"
         yield (
             f"{self.kills} kills: {self.kills - self.late} inside the run, {self.late} after its end; "
             f"{self.queries} queries answered, {self.compared} indexes equal to a rebuild, {violations} violations"
@@ -462,7 +463,7 @@ class Harness:
         self.report.kills += 1
         self.report.late += not run.killed
         self.report.reached[reached] += 1
-        self.report.tenths[min(9, int(10 * run.seconds / self._usual[kind].seconds))] += 1
+        self.report.tenths[min(10, int(10 * run.seconds / self._usual[kind].seconds))] += 1
 
     def _content(self) -> Content:
         with self.tree.snapshot() as snapshot:
