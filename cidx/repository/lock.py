@@ -91,7 +91,11 @@ def _acquire(
 def _try(file: Path) -> int | None:
     """The locked descriptor, or None while somebody else holds it."""
     try:
+        # The folder may have been deleted while somebody waited.
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise write_failure(error, file) from error
     try:

@@ -70,7 +70,8 @@ def prepare(repository: Repository) -> None:
     try:
         repository.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ignore = repository.folder / ".gitignore"
-        if not ignore.exists():
+        # A full disk leaves it empty.
+        if not ignore.exists() or not ignore.stat().st_size:
             ignore.write_text("*\n", encoding="utf-8")
         repository.index_folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:

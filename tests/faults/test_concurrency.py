@@ -288,7 +288,6 @@ def test_git_clean_between_runs(tree: Tree) -> None:
     assert tree.paths("parse") == ["a.py"]
 
 
-@pytest.mark.xfail(strict=True, reason="repository/lock.py: the waiter does not make the folder anew")
 def test_git_clean_under_a_waiting_writer(tree: Tree) -> None:
     tree.write({"a.py": "def parse(): ...\n"}).commit().index()
     with lock.writing(tree.root / ".code-indexer", wait=False):

@@ -203,9 +203,6 @@ def test_a_pointer_that_does_not_fit_is_not_replaced(disk: Disk) -> None:
 
 @as_root
 @on_linux
-@pytest.mark.xfail(
-    strict=True, reason="repository.prepare leaves an empty .gitignore behind and takes it for done"
-)
 def test_a_folder_made_on_a_full_disk_is_hidden_from_git_later(disk: Disk) -> None:
     tree = Tree(disk.place / "tree").write({"a.py": "text\n"}).commit()
     disk.leave(0)

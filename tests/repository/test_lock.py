@@ -56,8 +56,14 @@ def test_a_deleted_lock_file_is_no_lock(tmp_path: Path) -> None:
             assert lock.holder(tmp_path)
 
 
-def test_a_missing_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(CidxError) as caught, lock.writing(tmp_path / "gone", wait=False):
+def test_a_folder_that_is_gone_is_made_anew(tmp_path: Path) -> None:
+    with lock.writing(tmp_path / "gone", wait=False):
+        assert lock.holder(tmp_path / "gone")
+
+
+def test_a_folder_that_can_not_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CidxError) as caught, lock.writing(tmp_path / "file" / "folder", wait=False):
         pass
     assert caught.value.code is Code.IO
-    assert "gone" in caught.value.what
+    assert "folder" in caught.value.what
