@@ -14,7 +14,8 @@ usage() {
     cat <<'END'
 Usage: ./install.sh                  install cidx, or bring it up to date, for the current user
        ./install.sh --demo           install, index this checkout and ask it one question
-       ./install.sh --test [ARG...]  make a development environment in .venv and run all tests (ARGs go to pytest)
+       ./install.sh --test [ARG...]  make a development environment in .venv and run all tests (ARGs go to pytest;
+                                     without any, the tests share all cores)
        ./install.sh --uninstall      remove the environment, the link and the caches
        ./install.sh --help           this text
 
@@ -560,6 +561,7 @@ run_tests() { # ARG...: ends with pytest's own closing line and exit status
     rm -rf -- "$work"
     trap - EXIT INT TERM HUP
     cd -- "$here" || exit 1
+    [ $# -gt 0 ] || set -- -n auto --dist loadgroup
     exec "$env/bin/python" -m pytest "$@"
 }
 
