@@ -125,7 +125,7 @@ class Tree:
         return subprocess.Popen(
             [sys.executable, "-m", "cidx", *argv],
             cwd=self.root,
-            env=self.process_environment(PYTHONPATH=str(Path(__file__).parents[1]), **extra),
+            env=self.process_environment(**{"PYTHONPATH": str(Path(__file__).parents[1]), **extra}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -108,16 +108,19 @@ def _change_directory(context: click.Context, _: click.Parameter, path: str | No
         context.find_root().obj.change_directory(path)
 
 
-def _log_to_stderr(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-    session = context.find_root().obj
-    if not wanted or context.resilient_parsing:
-        return
+def _log_everything(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        log_to(context.find_root().obj, logging.DEBUG)
+
+
+def log_to(session: Session, level: int) -> None:
+    """Log records from this level on go to the session's stderr."""
     from cidx import log
 
     handler = _OutputHandler(session.err)
     handler.setFormatter(log.Formatter())
     logger = log.get()
-    logger.setLevel(logging.DEBUG)
+    logger.setLevel(min(level, logger.level or level))
     logger.addHandler(handler)
     session.resources.callback(logger.removeHandler, handler)
 
@@ -129,6 +132,7 @@ class _OutputHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._output.line(f"cidx: {self.format(record)}")
+        self._output.flush()
 
 
 def _global_options() -> list[click.Parameter]:
@@ -152,7 +156,7 @@ def _global_options() -> list[click.Parameter]:
             ["-v", "--verbose"],
             is_flag=True,
             expose_value=False,
-            callback=_log_to_stderr,
+            callback=_log_everything,
             help="Say on stderr what is done, and how long it took.",
         ),
         click.Option(

@@ -45,6 +45,13 @@ class _Open:
         self.leases = 0
         self.retired = False
 
+    def has_aged(self) -> bool:
+        try:
+            return self.follower.has_passed(self.snapshot.generation)
+        except CidxError:
+            # Whatever happened to the files on disk, opening them again tells.
+            return True
+
     def close(self) -> None:
         self.follower.close()
         self.snapshot.close()
@@ -173,7 +180,7 @@ class Warm:
 
     def _lease(self, repository: Repository) -> _Open:
         with self._lock:
-            if self._open is not None and self._open.follower.has_moved():
+            if self._open is not None and self._open.has_aged():
                 self._retire()
             if self._open is None:
                 self._open = _Open(repository.index_folder)

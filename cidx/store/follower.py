@@ -16,9 +16,16 @@ class Follower:
         self._catalogue = Catalogue.open(layout.current(index).catalogue)
         self._version = self._catalogue.version()
 
-    def has_moved(self) -> bool:
-        """Whether the pointer was replaced, or somebody committed to the catalogue."""
-        return self._identity() != self._base or self._catalogue.version() != self._version
+    def has_passed(self, generation: int) -> bool:
+        """Whether the pointer was replaced, or a later generation was published in the same base."""
+        if self._identity() != self._base:
+            return True
+        version = self._catalogue.version()
+        if version == self._version:
+            return False
+        # Commits that only note the stamps of touched files make no generation.
+        self._version = version
+        return bool(self._catalogue.meta("generation") != generation)
 
     def close(self) -> None:
         self._catalogue.close()

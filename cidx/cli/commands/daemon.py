@@ -1,6 +1,7 @@
 """`cidx daemon`: the daemon of one repository, as a supervisor or a person starts it."""
 
 import io
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cidx.cli.application import Command, Group
+from cidx import log
+from cidx.cli.application import Command, Group, log_to
 from cidx.cli.session import Output, Session, Terminal
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ def serve(session: Session) -> None:
     """
     repository = session.repository()
     listener = _listener(session, repository)
+    if not log.get().handlers:
+        log_to(session, logging.INFO)
     from cidx import daemon
     from cidx.daemon.notify import Notifier
     from cidx.daemon.vitals import Vitals

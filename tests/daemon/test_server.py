@@ -1,0 +1,227 @@
+"""The daemon's life: ready, serving many, leaving when idle, told to, or replaced."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from rpyc.utils.factory import unix_connect
+
+from cidx.api.versions import PROTOCOL, VERSION
+from tests.daemon.kit import Daemon, serving
+from tests.kit import Tree
+
+PATIENCE_S = 20
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+def indexed(tree: Tree) -> Tree:
+    tree.write({"a.py": "def needle():\n    return 1\n"}).commit()
+    tree.index()
+    return tree
+
+
+def status(daemon: Daemon) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = json.loads(daemon.ask("get_status"))
+    return found
+
+
+def test_every_documented_method_answers_a_stock_client(indexed: Tree) -> None:
+    with serving(indexed) as daemon, daemon.connect() as connection:
+        root = connection.root
+        assert root.ping() == "pong"
+        protocol, version, pid, repository, state = root.hello((PROTOCOL, VERSION, 1))
+        assert (protocol, version, repository, state) == (PROTOCOL, VERSION, indexed.repository.id, "ready")
+        os.kill(pid, 0)
+        for method in (root.query, root.query_fts, root.query_hybrid):
+            (hit,) = json.loads(method(str(indexed.root), "needle", limit=1, language=("python",)))["hits"]
+            assert hit["path"] == "a.py"
+        assert json.loads(root.query_fts(str(indexed.root), "x", language="nope"))["error"]["code"] == "usage"
+        assert json.loads(root.query_fts(str(indexed.root), "x", nonsense=1))["error"]["code"] == "usage"
+        assert json.loads(root.health())["status"] == "well"
+        counted = json.loads(root.get_status())
+        assert counted["requests"]["query_fts"] == 3
+        assert counted["errors"] == {"usage": 2}
+        assert json.loads(root.metrics())["latency_ms"]["query"]["p50"] > 0
+        assert root.clear_cache() is True
+        assert json.loads(root.get_status())["cache"]["open"] is False
+
+
+def test_a_hundred_first_queries_open_the_generation_once(indexed: Tree) -> None:
+    with serving(indexed) as daemon:
+        answers: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: answers.append(daemon.run("query", "-q", "needle").code))
+            for _ in range(100)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert answers == [0] * 100
+        assert status(daemon)["events"]["opened"] == 1
+
+
+def test_the_same_question_is_found_once(indexed: Tree) -> None:
+    with serving(indexed) as daemon:
+        for _ in range(5):
+            daemon.run("query", "-q", "needle")
+        events = status(daemon)["events"]
+        assert (events["cache_misses"], events["cache_hits"]) == (1, 4)
+
+
+def test_another_process_publishes_and_the_next_answer_knows(indexed: Tree) -> None:
+    with serving(indexed) as daemon:
+        assert daemon.run("query", "--json", "needle").json["generation"] == 1
+        indexed.write({"b.py": "def needle_too(): ...\n"})
+        indexed.index()
+        answer = daemon.run("query", "--json", "needle").json
+        assert (answer["generation"], len(answer["hits"])) == (2, 2)
+        indexed.index("--clear")
+        assert daemon.run("query", "--json", "needle").json["generation"] == 3
+
+
+def test_changes_are_brought_in_when_the_tree_is_looked_at_again(indexed: Tree) -> None:
+    with serving(indexed) as daemon:
+        daemon.run("query", "needle")
+        indexed.write({"late.py": "def arrived_later(): ...\n"})
+        daemon.ask("clear_cache")
+        assert daemon.run("query", "-q", "arrived_later").out.startswith("late.py:1-1\n")
+
+
+def test_trouble_with_the_index_is_answered_not_died_of(indexed: Tree) -> None:
+    with serving(indexed) as daemon:
+        assert daemon.run("query", "needle").code == 0
+        shutil.rmtree(indexed.root / ".code-indexer")
+        assert "[not-indexed]" in daemon.run("query", "needle").err
+        indexed.index()
+        assert daemon.run("query", "needle").code == 0
+        assert daemon.process.poll() is None
+
+
+def test_an_idle_daemon_gives_the_memory_back_and_leaves(indexed: Tree) -> None:
+    with serving(
+        indexed, CIDX_DAEMON_TTL_MINUTES="0.01", CIDX_DAEMON_EVICTION_CHECK_INTERVAL_SECONDS="0.1"
+    ) as daemon:
+        daemon.run("query", "needle")
+        assert daemon.process.wait(PATIENCE_S) == 0
+        assert not Path(daemon.path).exists()
+
+
+def test_an_idle_daemon_that_may_not_leave_only_gives_the_memory_back(indexed: Tree) -> None:
+    with serving(
+        indexed,
+        CIDX_DAEMON_TTL_MINUTES="0.01",
+        CIDX_DAEMON_EVICTION_CHECK_INTERVAL_SECONDS="0.1",
+        CIDX_DAEMON_AUTO_SHUTDOWN_ON_IDLE="false",
+    ) as daemon:
+        daemon.run("query", "needle")
+        # Asking resets the idle time, so the log is what tells.
+        assert daemon.process.stderr is not None
+        said = iter(daemon.process.stderr.readline, "")
+        assert any("cache given back" in line for line in said)
+        assert daemon.run("query", "needle").code == 0
+        assert status(daemon)["events"]["opened"] == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(indexed: Tree, number: signal.Signals) -> None:
+    with serving(indexed) as daemon:
+        with daemon.connect() as connection:
+            assert connection.root.ping() == "pong"
+            daemon.process.send_signal(number)
+            assert daemon.process.wait(PATIENCE_S) == 0
+        assert not Path(daemon.path).exists()
+
+
+def test_shutdown_ends_it_cleanly(indexed: Tree) -> None:
+    with serving(indexed) as daemon:
+        assert daemon.ask("shutdown") is True
+        assert daemon.process.wait(PATIENCE_S) == 0
+
+
+def test_a_second_daemon_is_refused_and_the_first_lives(indexed: Tree) -> None:
+    with serving(indexed) as daemon:
+        runtime = str(indexed.users.home / "run")
+        second = indexed.process("daemon", "serve", XDG_RUNTIME_DIR=runtime)
+        assert second.code == 4
+        assert "another daemon already answers" in second.err
+        assert daemon.ask("ping") == "pong"
+
+
+def test_the_socket_of_a_killed_daemon_is_taken_over(indexed: Tree) -> None:
+    with serving(indexed) as daemon:
+        daemon.process.kill()
+        daemon.process.wait()
+        assert Path(daemon.path).exists()
+        with serving(indexed) as next_one:
+            assert next_one.ask("ping") == "pong"
+
+
+def test_socket_and_folder_belong_to_this_user_alone(indexed: Tree) -> None:
+    with serving(indexed) as daemon:
+        assert Path(daemon.path).stat().st_mode & 0o777 == 0o600
+        assert Path(daemon.path).parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_too_many_connections_are_told_busy(indexed: Tree) -> None:
+    from cidx.daemon.server import MOST_CONNECTIONS
+
+    with serving(indexed) as daemon:
+        # Connections that have said something stay; silent ones would be dropped after 3 s.
+        held = [unix_connect(daemon.path) for _ in range(MOST_CONNECTIONS)]
+        try:
+            for connection in held:
+                connection.ping()
+            late = unix_connect(daemon.path)
+            with pytest.raises(Exception, match="too many connections"):
+                _ = late.root
+            late.close()
+        finally:
+            for connection in held:
+                connection.close()
+        deadline = time.monotonic() + PATIENCE_S
+        while status_or_busy(daemon) is None:
+            assert time.monotonic() < deadline
+        assert daemon.run("query", "needle").code == 0
+
+
+def status_or_busy(daemon: Daemon) -> object:
+    try:
+        return status(daemon)
+    except Exception as error:
+        assert "too many" in str(error)  # noqa: PT017  (polled until it is not)
+        return None
+
+
+def test_a_connection_that_says_nothing_is_dropped(indexed: Tree) -> None:
+    with serving(indexed) as daemon, socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(daemon.path)
+        silent.settimeout(PATIENCE_S)
+        assert silent.recv(1) == b""
+
+
+def test_new_code_on_disk_makes_the_daemon_leave(indexed: Tree, tmp_path: Path) -> None:
+    """A copy of the package, served from there and touched."""
+    package = tmp_path / "code" / "cidx"
+    shutil.copytree(Path(__file__).parents[2] / "cidx", package)
+    with serving(indexed, PYTHONPATH=str(package.parent)) as daemon:
+        assert daemon.ask("hello", (PROTOCOL, VERSION, 1))[4] == "ready"
+        (package / "log.py").touch()
+        time.sleep(1.1)  # how long the daemon trusts its last look
+        assert daemon.ask("hello", (PROTOCOL, VERSION, 1))[4] == "leaving"
+        assert daemon.process.wait(PATIENCE_S) == 0
+
+
+def test_another_protocol_is_refused_before_anything_else(indexed: Tree) -> None:
+    with serving(indexed) as daemon, daemon.connect() as connection:
+        for strange in ((PROTOCOL + 1, "9.9", 1, "more"), (), None, "text", (1.5,)):
+            assert connection.root.hello(strange)[4] == "refused"
+            with pytest.raises(Exception, match="hello first"):
+                connection.root.run((b"query", b"x"), b"/", (80, False, False), (), b"", "r")
