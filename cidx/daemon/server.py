@@ -12,6 +12,7 @@ import struct
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,9 @@ from cidx.daemon.warm import Warm
 from cidx.repository.settings import DaemonSettings
 
 MOST_CONNECTIONS = 512
+# How long a client that was told busy may take to read it, and how many of them are waited for.
+_REFUSED_S = 1.0
+_MOST_REFUSED = 128
 # A supervisor waits longer than this before it kills.
 _DRAIN_S = 10.0
 # How often what runs is compared with its deadline, while anything runs.
@@ -68,6 +72,7 @@ class _Server:
         self._code = LoadedCode()
         self._why_leaving = ""
         self._clients: set[socket.socket] = set()
+        self._refused: deque[tuple[float, socket.socket]] = deque()
         self._lock = threading.Lock()
         self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -118,6 +123,7 @@ class _Server:
         finally:
             self._notifier.stopping()
             self._listener.close()
+            self._let_go(most=0)
             self._drain()
             self._warm.clear()
             log.get().info(
@@ -137,6 +143,7 @@ class _Server:
                 else:
                     self._accept_all()
             self.service.stop_overdue()
+            self._let_go(most=_MOST_REFUSED)
             if not events:
                 self._consider_idleness()
 
@@ -145,6 +152,8 @@ class _Server:
         waits = [self._settings().eviction_check_interval_seconds]
         if self.service.is_working:
             waits.append(_OVERDUE_STEP_S)
+        if self._refused:
+            waits.append(_REFUSED_S)
         if self._notifier.watchdog_s is not None:
             waits.append(self._notifier.watchdog_s)
         return min(waits)
@@ -180,13 +189,29 @@ class _Server:
             if not _is_ours(client):
                 client.close()
             elif len(self._clients) >= MOST_CONNECTIONS:
-                _tell_busy(client)
-                self._vitals.event("busy")
+                self._refuse(client)
             else:
                 with self._lock:
                     self._clients.add(client)
                 self._vitals.connected(1)
                 threading.Thread(target=self._serve_client, args=(client,), daemon=True).start()
+
+    def _refuse(self, client: socket.socket) -> None:
+        """Say busy, and stay a moment: a client whose request meets a closed socket never reads the answer."""
+        self._vitals.event("busy")
+        try:
+            client.setblocking(False)
+            client.send(busy_message())
+        except OSError:
+            client.close()
+            return
+        self._refused.append((time.monotonic() + _REFUSED_S, client))
+        self._let_go(most=_MOST_REFUSED)
+
+    def _let_go(self, *, most: int) -> None:
+        """Close the refused that have had their moment, and the oldest beyond the most that are kept."""
+        while self._refused and (len(self._refused) > most or self._refused[0][0] < time.monotonic()):
+            self._refused.popleft()[1].close()
 
     def _serve_client(self, client: socket.socket) -> None:
         try:
@@ -231,16 +256,6 @@ def _is_ours(client: socket.socket) -> bool:
         return bool(struct.unpack_from("=Ii", credentials)[1] == os.geteuid())
     credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     return bool(struct.unpack("=iii", credentials)[1] == os.geteuid())
-
-
-def _tell_busy(client: socket.socket) -> None:
-    try:
-        client.setblocking(False)
-        client.send(busy_message())
-    except OSError:
-        pass
-    finally:
-        client.close()
 
 
 def _resident_bytes() -> int:
