@@ -5,9 +5,13 @@ must survive is on disk by then, and tearing an interpreter down costs more than
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import BinaryIO, NoReturn
+
+# Until `main` listens, Ctrl-C just ends us, as it does a program without an interpreter: no traceback of imports.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 # Before numpy is imported: its matrix products here are too small to share among threads, and
 # starting one thread a core costs more than it gives.
@@ -25,9 +29,10 @@ from cidx.repository.repository import UserFolders
 def main() -> NoReturn:
     # Whatever is written belongs to this user alone: SQLite and tantivy make files as the mask says.
     os.umask(0o077)
-    session = _session()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     code = 0
     try:
+        session = _session()
         code = _complete(session) if completion.VARIABLE in os.environ else _run(session)
         session.out.flush()
         session.err.flush()

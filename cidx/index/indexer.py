@@ -43,7 +43,7 @@ class Job:
 def run(repository: Repository, job: Job) -> Summary:
     """One run, under the lock."""
     started = time.perf_counter()
-    with lock.writing(repository.folder, wait=job.wait, on_wait=job.on_wait, cancelled=job.cancelled):
+    with lock.writing(repository.folder, wait=job.wait, on_wait=job.on_wait, cancelled=job.cancelled) as held:
         prepare(repository)
         # Whoever waited for the lock may have waited through a `git clean`.
         prepare(repository)
@@ -51,7 +51,7 @@ def run(repository: Repository, job: Job) -> Summary:
         with Listing(repository) as listing:
             entries = listing.entries(exclude=job.settings.exclude)
         try:
-            summary = _update(repository, job, entries)
+            summary = _update(repository, job, entries, held)
         except OSError as error:
             raise write_failure(error, repository.index_folder) from error
     summary = replace(summary, took_s=time.perf_counter() - started)
@@ -59,7 +59,7 @@ def run(repository: Repository, job: Job) -> Summary:
     return summary
 
 
-def _update(repository: Repository, job: Job, entries: list[Entry]) -> Summary:
+def _update(repository: Repository, job: Job, entries: list[Entry], held: Callable[[], bool]) -> Summary:
     if job.clear:
         return _rebuild(repository, job, entries, why="asked for")
     try:
@@ -70,6 +70,13 @@ def _update(repository: Repository, job: Job, entries: list[Entry]) -> Summary:
     except NotIndexed as error:
         return _rebuild(repository, job, entries, why=error.why)
     except Damaged as error:
+        if not held():
+            raise CidxError(
+                Code.IO,
+                what=f"{repository.folder} was deleted while it was written to",
+                why="the index that was being brought up to date is gone",
+                next_step="cidx index",
+            ) from error
         return _rebuild(repository, job, entries, why=f"{error.what}: {error.why}")
 
 

@@ -28,14 +28,14 @@ def writing(
     wait: bool,
     on_wait: Callable[[str], None] | None = None,
     cancelled: threading.Event | None = None,
-) -> Iterator[None]:
-    """Hold the writer's lock of a repository folder.
+) -> Iterator[Callable[[], bool]]:
+    """Hold the writer's lock of a repository folder; yields a way to ask whether it still counts.
 
     Without `wait`, or where nothing tells the user (`on_wait`), a held lock is the error `Locked`.
     """
     descriptor = _acquire(folder / FILE, wait=wait, on_wait=on_wait, cancelled=cancelled)
     try:
-        yield
+        yield lambda: _is_at(descriptor, folder / FILE)
     finally:
         os.close(descriptor)
 
@@ -100,11 +100,11 @@ def _try(file: Path) -> int | None:
         raise write_failure(error, file) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(descriptor).st_ino == os.stat(file).st_ino:
+        if _is_at(descriptor, file):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} since {time.strftime('%H:%M:%S')}\n".encode(), 0)
             return descriptor
-    except (BlockingIOError, FileNotFoundError):
+    except BlockingIOError:
         pass
     except OSError as error:
         # The holder's name is a courtesy: a full disk must not keep a writer from cleaning up.
@@ -114,3 +114,10 @@ def _try(file: Path) -> int | None:
         raise write_failure(error, file) from error
     os.close(descriptor)
     return None
+
+
+def _is_at(descriptor: int, file: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(file))
+    except FileNotFoundError:
+        return False

@@ -108,6 +108,11 @@ def remove_leftovers(index: Path) -> None:
             shutil.rmtree(index / (_PREFIX + number), ignore_errors=True)
 
 
+def remove(base: Base) -> None:
+    """Delete a base that was never published."""
+    shutil.rmtree(base.folder, ignore_errors=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -56,6 +56,7 @@ class Writer:
     def update(cls, index: Path, *, model: str, dimensions: int) -> "Writer":
         """A writer on the current base; NotIndexed where there is none for this model."""
         base = layout.current(index)
+        layout.remove_leftovers(index)
         catalogue = Catalogue.open(base.catalogue)
         try:
             catalogue.begin_writing()
@@ -180,6 +181,8 @@ class Writer:
         if self._rebuild:
             self._catalogue.settle()
             layout.publish(self._index, self._base)
+            self._rebuild = False
+            layout.remove_leftovers(self._index)
         else:
             self._catalogue.commit()
         return self._generation, time.perf_counter() - started
@@ -194,7 +197,9 @@ class Writer:
             self._catalogue.close()
             if self._donor is not None:
                 self._donor.close()
-            layout.remove_leftovers(self._index)
+            if self._rebuild:
+                # Only what is ours: the lock may be somebody else's by now, if the folder was deleted meanwhile.
+                layout.remove(self._base)
 
     def _begin_change(self) -> FullTextWriter:
         """Full text, ready for the first change of content; frees it of what died before this run.

@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import rpyc
@@ -21,6 +24,7 @@ class Daemon:
         self.tree = tree
         self.process = process
         self.path = path
+        self.runtime = str(Path(path).parents[1])
 
     @contextlib.contextmanager
     def connect(self) -> "Iterator[rpyc.Connection]":
@@ -61,8 +65,8 @@ class Daemon:
 @contextlib.contextmanager
 def serving(tree: Tree, **environment: str) -> Iterator[Daemon]:
     """The foreground daemon of a tree, ready; it has left when the block ends."""
-    runtime = tree.users.home / "run"
-    runtime.mkdir(mode=0o700, exist_ok=True)
+    # A socket's path has at most 107 bytes, which the folders of tests use up.
+    runtime = Path(environment.pop("XDG_RUNTIME_DIR", "") or tempfile.mkdtemp(prefix="cidx-"))
     process = tree.spawn("daemon", "serve", XDG_RUNTIME_DIR=str(runtime), **environment)
     try:
         assert process.stderr is not None
@@ -74,3 +78,4 @@ def serving(tree: Tree, **environment: str) -> Iterator[Daemon]:
     finally:
         process.terminate()
         process.communicate(timeout=20)
+        shutil.rmtree(runtime, ignore_errors=True)

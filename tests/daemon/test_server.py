@@ -148,8 +148,7 @@ def test_shutdown_ends_it_cleanly(indexed: Tree) -> None:
 
 def test_a_second_daemon_is_refused_and_the_first_lives(indexed: Tree) -> None:
     with serving(indexed) as daemon:
-        runtime = str(indexed.users.home / "run")
-        second = indexed.process("daemon", "serve", XDG_RUNTIME_DIR=runtime)
+        second = indexed.process("daemon", "serve", XDG_RUNTIME_DIR=daemon.runtime)
         assert second.code == 4
         assert "another daemon already answers" in second.err
         assert daemon.ask("ping") == "pong"
@@ -160,7 +159,8 @@ def test_the_socket_of_a_killed_daemon_is_taken_over(indexed: Tree) -> None:
         daemon.process.kill()
         daemon.process.wait()
         assert Path(daemon.path).exists()
-        with serving(indexed) as next_one:
+        with serving(indexed, XDG_RUNTIME_DIR=daemon.runtime) as next_one:
+            assert next_one.path == daemon.path
             assert next_one.ask("ping") == "pong"
 
 
