@@ -165,7 +165,7 @@ def _check(answer: object, replied: Replies, repository: str) -> None:
 
 def _answer(replied: Replies, number: int) -> tuple[int, bytes, bytes]:
     try:
-        answer = replied.answer(number)
+        return replied.answer(number)
     except replies.Closed:
         raise _Lost from None
     except TimeoutError:
@@ -174,11 +174,6 @@ def _answer(replied: Replies, number: int) -> tuple[int, bytes, bytes]:
         raise _unreadable() from None
     except replies.Raised as raised:
         raise Failed(_said(raised)) from None
-    match answer:
-        case (int(code), bytes(out), bytes(err), *_):
-            return code, out, err
-        case _:
-            raise _unreadable()
 
 
 def cancel(path: str, root: str, request: object) -> None:

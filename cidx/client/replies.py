@@ -55,9 +55,7 @@ def usual(replies: "Replies", repository: str) -> tuple[int, bytes, bytes] | Non
         if replies.reference(0) == wire.ROOT:
             match replies.value(1):
                 case (protocol, _, _, of, "ready", *_) if protocol == PROTOCOL and of == repository:
-                    match replies.answer(2):
-                        case (int(code), bytes(out), bytes(err), *_):
-                            return code, out, err
+                    return replies.answer(2)
     except (OSError, Closed, Unreadable, Raised):
         pass
     replies.rewind()
@@ -78,12 +76,15 @@ class Replies:
         """Begin again with the first reply."""
         self._read = 0
 
-    def answer(self, number: int) -> object:
-        """As `value`, of a call that may take its time and say a lot."""
+    def answer(self, number: int) -> tuple[int, bytes, bytes]:
+        """What a command has come to: exit code, stdout and stderr. It may take its time and say a lot."""
         if not self._greeted:
             self._greeted = True
             self.connection.until = time.monotonic() + ANSWER_S
-        return self.value(number, largest=LARGE)
+        match self.value(number, largest=LARGE):
+            case (int(code), bytes(out), bytes(err), *_) if 0 <= code < 256:
+                return code, out, err
+        raise Unreadable("no answer")
 
     def value(self, number: int, *, largest: int = SMALL) -> object:
         """The plain value that answers a request."""

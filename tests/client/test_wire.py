@@ -168,8 +168,17 @@ def test_frames_of_rpyc_are_read(size: int, compress: bool) -> None:
 
 def test_fifty_megabytes_are_read() -> None:
     data = os.urandom(1_000_000) * 50
-    with replying(sends(reply(data))) as replied:
-        assert replied.answer(0) == data
+    with replying(sends(reply((0, data, b"")))) as replied:
+        assert replied.answer(0) == (0, data, b"")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, (), (0,), (0, b""), (256, b"", b""), (-1, b"", b""), (10**30, b"", b""), (0, "", ""), "text"],
+)
+def test_what_is_no_answer_is_refused(value: object) -> None:
+    with replying(sends(reply(value))) as replied, pytest.raises(replies.Unreadable):
+        replied.answer(0)
 
 
 def test_replies_may_come_in_one_piece_or_byte_by_byte() -> None:
