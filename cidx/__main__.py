@@ -23,7 +23,7 @@ from cidx.cli.application import application, render_error
 from cidx.cli.commands import completion
 from cidx.cli.one_shot import OneShot
 from cidx.cli.session import Output, Session, Terminal
-from cidx.repository.repository import UserFolders
+from cidx.repository.repository import user_folders
 
 
 def main() -> NoReturn:
@@ -69,7 +69,7 @@ def _run(session: Session) -> int:
 
 
 def _session() -> Session:
-    users = _user_folders()
+    users = user_folders()
     return Session(
         directory=_directory(),
         environment=dict(os.environ),
@@ -112,17 +112,6 @@ def _columns() -> int:
         except OSError:
             continue
     return 80
-
-
-def _user_folders() -> UserFolders:
-    import platformdirs
-
-    home = os.path.expanduser("~")
-    return UserFolders(
-        home=Path(home),
-        config=platformdirs.user_config_path("cidx", appauthor=False),
-        cache=platformdirs.user_cache_path("cidx", appauthor=False),
-    )
 
 
 def _report(error: BaseException, session: Session) -> CidxError:

@@ -75,7 +75,7 @@ def test_only_one_module_knows_each_library() -> None:
     homes = {
         "tantivy": "store/fulltext.py",
         "sqlite3": "store/catalogue.py",
-        "platformdirs": "__main__.py",
+        "platformdirs": "repository/repository.py",
         "rpyc": "daemon/connection.py",
     }
     for library, home in homes.items():

@@ -3,6 +3,7 @@
 `to_json` gives the stable fields of DESIGN.md section 7; fields may be added, never changed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,11 @@ class Hit:
             fields["stale"] = True
         return fields
 
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Hit":
+        known = {name: fields[name] for name in cls.__dataclass_fields__ if name in fields}
+        return cls(**known | {"matched_by": tuple(fields["matched_by"])})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
@@ -81,3 +87,16 @@ class Answer:
             "took_ms": round(self.took_ms, 2),
             "hits": [hit.to_json() for hit in self.hits],
         }
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Answer":
+        return cls(
+            query=fields["query"],
+            mode=Mode(fields["mode"]),
+            repository=fields["repository"],
+            generation=fields["generation"],
+            freshness=Freshness(changed_files=fields["changed_files"]),
+            served_by=fields["served_by"],
+            took_ms=fields["took_ms"],
+            hits=tuple(Hit.from_json(hit) for hit in fields["hits"]),
+        )

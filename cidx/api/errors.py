@@ -9,6 +9,7 @@ Every code is a heading of docs/troubleshooting.md, and carries its exit code.
 """
 
 import enum
+from collections.abc import Mapping
 
 
 class Code(enum.Enum):
@@ -47,6 +48,12 @@ class CidxError(Exception):
 
     def to_json(self) -> dict[str, str]:
         return {"code": self.code.slug, "what": self.what, "why": self.why, "next_step": self.next_step}
+
+    @staticmethod
+    def from_json(fields: Mapping[str, str]) -> "CidxError":
+        """The same error again, on the other side; a code of a newer cidx counts as a bug."""
+        code = next((code for code in Code if code.slug == fields["code"]), Code.BUG)
+        return CidxError(code, what=fields["what"], why=fields["why"], next_step=fields["next_step"])
 
 
 class NotIndexed(CidxError):

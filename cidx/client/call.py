@@ -13,6 +13,8 @@ from cidx.api.versions import PROTOCOL
 from cidx.client import address, replies, wire
 from cidx.client.replies import Replies
 
+# A status with all its counters takes a few kB.
+_LARGEST_VALUE = 1_048_576
 # Whoever presses Ctrl-C wants the prompt back.
 CANCEL_S = 0.5
 
@@ -187,6 +189,19 @@ def cancel(path: str, root: str, request: object) -> None:
             replied.connection.close()
     except (OSError, replies.Closed, replies.Unreadable, replies.Raised, Unanswered, _Broken, _Leaving):
         pass
+
+
+def value(path: str, root: str, method: str, arguments: tuple[object, ...] = ()) -> object | None:
+    """What a method other than `run` gives; None where no daemon answers."""
+    try:
+        replied = Replies(wire.ask(path, method, arguments))
+        try:
+            number = _greet(replied, method, arguments, address.repository_id(root))
+            return replied.value(number, largest=_LARGEST_VALUE)
+        finally:
+            replied.connection.close()
+    except (OSError, replies.Closed, replies.Unreadable, replies.Raised, Unanswered, _Broken, _Leaving):
+        return None
 
 
 def _late() -> Unanswered:

@@ -20,11 +20,22 @@ INDEX = "index"
 
 @dataclass(frozen=True, slots=True)
 class UserFolders:
-    """Where this user's files live, decided once by the process entry."""
+    """Where this user's files live, decided once by whoever starts."""
 
     home: Path
     config: Path
     cache: Path
+
+
+def user_folders() -> UserFolders:
+    """As this process's environment says."""
+    import platformdirs
+
+    return UserFolders(
+        home=Path(os.path.expanduser("~")),
+        config=platformdirs.user_config_path("cidx", appauthor=False),
+        cache=platformdirs.user_cache_path("cidx", appauthor=False),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
