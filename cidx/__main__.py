@@ -30,19 +30,25 @@ def main() -> NoReturn:
     # Whatever is written belongs to this user alone: SQLite and tantivy make files as the mask says.
     os.umask(0o077)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    code = 0
     try:
-        session = _session()
-        code = _complete(session) if completion.VARIABLE in os.environ else _run(session)
-        session.out.flush()
-        session.err.flush()
+        code = _session_to_the_end()
     except BrokenPipeError:
         # Who read our output has seen enough.
-        pass
+        code = 0
     except KeyboardInterrupt:
         code = Code.INTERRUPTED.exit_code
-    finally:
-        os._exit(code)
+    except OSError as error:
+        os.write(2, f"cidx: the answer can't be written: {error.strerror} [{Code.IO.slug}]\n".encode())
+        code = Code.IO.exit_code
+    os._exit(code)
+
+
+def _session_to_the_end() -> int:
+    session = _session()
+    code = _complete(session) if completion.VARIABLE in os.environ else _run(session)
+    session.out.flush()
+    session.err.flush()
+    return code
 
 
 def _complete(session: Session) -> int:

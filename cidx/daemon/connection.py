@@ -99,6 +99,16 @@ class GuardedStream(SocketStream):
             count -= len(part)
         return b"".join(parts)
 
+    def write(self, data: bytes) -> None:
+        """All of it; RPyC's own copies what is left for every part it sends."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self.sock.send(rest) :]
+        except OSError as error:
+            self.close()
+            raise EOFError(str(error)) from None
+
 
 class GuardedChannel(Channel):
     """Frames of a bounded size, received within a bounded time, never inflated beyond the same bound."""

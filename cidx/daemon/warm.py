@@ -72,6 +72,7 @@ class Warm:
         self._looked = -_TOO_OLD_S
         self._repository = repositories.at(root, users)
         self._trusted = time.monotonic()
+        self._settings: tuple[object, Settings] | None = None
         self._remembered: OrderedDict[tuple[int, Freshness, Query], tuple[Hit, ...]] = OrderedDict()
 
     # What a session asks
@@ -91,7 +92,17 @@ class Warm:
         return self._repository
 
     def settings(self, repository: Repository, environment: Mapping[str, str]) -> Settings:
-        return all_settings.load(repository.folder, self._users.config, environment)
+        """As the files say now: they are read again when they change."""
+        files = (repository.folder / all_settings.FILE, self._users.config / all_settings.FILE)
+        own = tuple(sorted(item for item in environment.items() if item[0].startswith("CIDX_")))
+        key = (own, *(_identity(file) for file in files))
+        known = self._settings
+        if known is None or known[0] != key:
+            known = self._settings = (
+                key,
+                all_settings.load(repository.folder, self._users.config, environment),
+            )
+        return known[1]
 
     @contextmanager
     def published(self, repository: Repository) -> Iterator[Snapshot]:
@@ -200,3 +211,11 @@ class Warm:
             held.retired = True
             if held.leases == 0:
                 held.close()
+
+
+def _identity(file: Path) -> tuple[int, int, int]:
+    try:
+        found = file.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_size, found.st_mtime_ns)

@@ -1,6 +1,8 @@
 """What each command does, prints and leaves behind."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -249,3 +251,19 @@ def test_doctor_names_what_can_not_be_opened(indexed: Tree) -> None:
     assert indexed.run("query", "needle").code == 5
     assert indexed.index()["rebuilt"]
     assert indexed.run("doctor").code == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full: Linux only")
+def test_output_that_can_not_be_written_is_no_success(indexed: Tree) -> None:
+    with open("/dev/full", "wb") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "cidx", "query", "needle"],
+            cwd=indexed.root,
+            env=indexed.process_environment(PYTHONPATH=str(Path(__file__).parents[2])),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ran.returncode == 5
+    assert "can't be written: No space left on device [io-error]" in ran.stderr
