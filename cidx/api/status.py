@@ -38,6 +38,7 @@ class Status:
     folder: str
     index: IndexStatus | None
     service: ServiceStatus
+    daemon: dict[str, Any] | None = None
     problem: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -47,5 +48,5 @@ class Status:
             "index": asdict(self.index) if self.index else None,
             "problem": self.problem,
             "service": asdict(self.service),
-            "daemon": None,
+            "daemon": self.daemon,
         }

@@ -7,6 +7,7 @@ imported when they are called, and import what they need when they run.
 import importlib
 import json
 import logging
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ COMMANDS = {
     "index": "Bring the index up to date.",
     "query": "Search the repository.",
     "status": "Show the index and how fresh it is.",
+    "health": "Say in one word whether all is well.",
+    "metrics": "Show what the daemon has counted.",
     "config": "Show or change settings.",
     "clean": "Remove the index.",
     "daemon": "Run the daemon in the foreground.",
@@ -119,6 +122,10 @@ def log_to(session: Session, level: int) -> None:
 
     handler = _OutputHandler(session.err)
     handler.setFormatter(log.Formatter())
+    if session.source.served_by == "daemon":
+        # Others are served in this process too.
+        own = threading.get_ident()
+        handler.addFilter(lambda record: record.thread == own)
     logger = log.get()
     logger.setLevel(min(level, logger.level or level))
     logger.addHandler(handler)

@@ -107,6 +107,16 @@ class Session:
     def took_ms(self) -> float:
         return (time.perf_counter() - self.started) * 1000
 
+    def check_cancelled(self) -> None:
+        """Stop here if nobody waits any more."""
+        if self.cancelled.is_set():
+            raise CidxError(
+                Code.INTERRUPTED,
+                what="the request was cancelled",
+                why="its client went away, or it took too long",
+                next_step="ask again, or something smaller",
+            )
+
     def change_directory(self, path: str) -> None:
         """Go on as if started there (`-C`)."""
         target = self.directory / path

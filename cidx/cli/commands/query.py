@@ -99,12 +99,14 @@ def answer(session: Session, query: Query) -> "Answer":
         from cidx.text import embedder
 
         looked_ms = session.took_ms
+        session.check_cancelled()
         hits = session.source.hits(
             snapshot,
             fresh,
             query,
             lambda: retrieve(snapshot, query, embedder=embedder.packaged(), root=repository.root),
         )
+    session.check_cancelled()
     log.get().debug(
         "search done",
         extra=log.fields(

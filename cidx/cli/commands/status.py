@@ -1,6 +1,7 @@
 """`cidx status`: the index and how fresh it is."""
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -39,13 +40,32 @@ def gather(session: Session) -> "Status":
         index = _index(session, repository)
     except CidxError as error:
         problem = f"{error.why}; next: {error.next_step}"
+    path = socket_path(session, repository)
+    daemon = ask_daemon(session, repository, "get_status")
     return Status(
         repository=str(repository.root),
         folder=str(repository.folder),
         index=index,
-        service=_service(session, repository),
+        service=_service(path, answering=daemon is not None),
+        daemon=daemon,
         problem=problem,
     )
+
+
+def socket_path(session: Session, repository: "Repository") -> str:
+    from cidx.client import address
+
+    return address.socket_path(
+        str(repository.root), environment=session.environment, home=str(session.users.home)
+    )
+
+
+def ask_daemon(session: Session, repository: "Repository", method: str) -> dict[str, Any] | None:
+    """What the daemon of this repository says of itself; None where none answers."""
+    from cidx.client import call
+
+    found = call.value(socket_path(session, repository), str(repository.root), method)
+    return json.loads(found) if isinstance(found, str) else None
 
 
 def _index(session: Session, repository: "Repository") -> "IndexStatus":
@@ -78,18 +98,15 @@ def _index(session: Session, repository: "Repository") -> "IndexStatus":
         )
 
 
-def _service(session: Session, repository: "Repository") -> "ServiceStatus":
+def _service(path: str, *, answering: bool) -> "ServiceStatus":
     from cidx.api.status import ServiceStatus
-    from cidx.client import address
 
     return ServiceStatus(
         supervisor="none",
         installed=False,
-        socket=address.socket_path(
-            str(repository.root), environment=session.environment, home=str(session.users.home)
-        ),
-        state="none",
-        detail="this version answers in the process of the command",
+        socket=path,
+        state="running" if answering else "none",
+        detail="a foreground daemon answers" if answering else "commands answer in their own process",
     )
 
 
@@ -99,7 +116,7 @@ def _rows(status: "Status") -> list[tuple[str, str]]:
     rows = [("repository", status.repository), ("folder", status.folder)]
     index = status.index
     if index is None:
-        return [*rows, ("index", f"none: {status.problem}")]
+        return [*rows, ("index", f"none: {status.problem}"), *_daemon_rows(status)]
     fresh = "fresh" if index.fresh else f"{render.changed(index.changed_files)} since; next: cidx index"
     rows += [
         ("index", f"generation {index.generation}, {fresh}"),
@@ -110,4 +127,17 @@ def _rows(status: "Status") -> list[tuple[str, str]]:
         rows.append(("skipped", ", ".join(f"{count} {why}" for why, count in index.skipped.items())))
     if index.writer:
         rows.append(("writer", index.writer))
-    return rows
+    return rows + _daemon_rows(status)
+
+
+def _daemon_rows(status: "Status") -> list[tuple[str, str]]:
+    daemon = status.daemon
+    if daemon is None:
+        return [("daemon", f"none on {status.service.socket}")]
+    cache = "open" if daemon["cache"]["open"] else "given back"
+    latency = daemon["latency_ms"].get("run", {"p50": 0, "p99": 0})
+    return [
+        ("daemon", f"pid {daemon['pid']} on {status.service.socket}, up {daemon['uptime_s']:.0f} s"),
+        ("served", f"{daemon['queries']} queries, p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms"),
+        ("memory", f"{daemon['memory']['rss_bytes'] / 1e6:.0f} MB, index {cache}"),
+    ]
