@@ -6,9 +6,12 @@ Terms come ready from `cidx.text`, so tantivy only splits at spaces. Positions a
 kept: phrases are checked on the text itself, and the index is a third smaller.
 """
 
+import ctypes
 import errno
 import math
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import tantivy
@@ -24,6 +27,9 @@ MOST_TERMS = 64
 _SATURATION = 2.2
 # The least memory that tantivy accepts for one indexing thread.
 SMALL_HEAP_BYTES = 15_000_000
+# Numbers of prctl(2), from linux/prctl.h, and how late a thread with nothing to do may wake.
+_SET_TIMER_SLACK, _RESET = 29, 0
+_SLACK_S = 10
 
 
 def _schema() -> tantivy.Schema:
@@ -40,7 +46,8 @@ class FullText:
 
     def __init__(self, folder: Path) -> None:
         try:
-            index = tantivy.Index.open(str(folder))
+            with _lazy_threads():
+                index = tantivy.Index.open(str(folder))
             self._schema = index.schema
             self._searcher = index.searcher()
         except (ValueError, OSError) as error:
@@ -106,6 +113,26 @@ class FullText:
     def _rarity(self, term: str) -> float:
         frequency = self._frequency(term)
         return math.log(1 + (self._searcher.num_docs - frequency + 0.5) / (frequency + 0.5))
+
+
+@contextmanager
+def _lazy_threads() -> Iterator[None]:
+    """Threads started meanwhile may wake late.
+
+    Whatever is opened, tantivy starts a thread that looks at meta.json twice a second for as long as the searcher
+    lives, for a reader that we never ask to reload; no option of tantivy-py stops it, nor does dropping the index.
+    A thread inherits the timer slack of the one that starts it, so on Linux this one wakes six times a minute.
+    It also ends that much later than its searcher, holding nothing.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    control = ctypes.CDLL(None).prctl
+    control(_SET_TIMER_SLACK, ctypes.c_ulong(_SLACK_S * 10**9))
+    try:
+        yield
+    finally:
+        control(_SET_TIMER_SLACK, ctypes.c_ulong(_RESET))
 
 
 class FullTextWriter:
