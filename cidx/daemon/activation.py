@@ -162,5 +162,5 @@ def _unusable(why: str) -> CidxError:
         Code.UNREACHABLE,
         what="the supervisor's socket can't be used",
         why=why,
-        next_step="cidx service repair",
+        next_step="cidx doctor",
     )

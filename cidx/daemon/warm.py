@@ -159,6 +159,8 @@ class Warm:
                 "generation": held.snapshot.generation if held else None,
                 "vectors": len(held.snapshot.vectors) if held else 0,
                 "answers": len(self._remembered),
+                "bytes": (held.snapshot.vectors.size_bytes if held else 0)
+                + sum(len(hit.text) for hits in self._remembered.values() for hit in hits),
                 "changed_files": self._freshness.changed_files,
             }
 

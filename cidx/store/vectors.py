@@ -43,6 +43,10 @@ class Vectors:
     def __len__(self) -> int:
         return len(self._rows)
 
+    @property
+    def size_bytes(self) -> int:
+        return self._rows.nbytes
+
     def scores(
         self, query: "NDArray[np.float32]", rows: "NDArray[np.intp] | None" = None
     ) -> "NDArray[np.float32]":

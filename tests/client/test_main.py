@@ -313,13 +313,13 @@ def test_another_protocol_is_left_alone(cidx: Installed) -> None:
     with cidx.server(protocol=PROTOCOL + 1, states=["ready"]):
         ended = cidx("query", "anything")
     why = f"the daemon speaks protocol {PROTOCOL + 1}, this cidx {PROTOCOL}"
-    check_fallback(cidx, ended, why, "cidx service repair")
+    check_fallback(cidx, ended, why, "cidx doctor")
 
 
 def test_a_daemon_that_refuses_is_left_alone(cidx: Installed) -> None:
     with cidx.server(states=["refused"]):
         check_fallback(
-            cidx, cidx("query", "anything"), "the daemon is not ready: refused", "cidx service repair"
+            cidx, cidx("query", "anything"), "the daemon is not ready: refused", "cidx doctor"
         )
 
 
@@ -329,7 +329,7 @@ def test_a_daemon_of_another_repository_is_not_believed(cidx: Installed) -> None
             cidx,
             cidx("query", "anything"),
             "the daemon belongs to another repository",
-            "cidx service repair",
+            "cidx doctor",
         )
 
 

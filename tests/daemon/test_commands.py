@@ -23,6 +23,7 @@ def test_status_shows_the_daemon(indexed: Tree) -> None:
         here = {"XDG_RUNTIME_DIR": daemon.runtime}
         status = indexed.run("status", "--json", environment=here).json
         assert status["daemon"]["queries"] == 1
+        assert status["daemon"]["cache"]["bytes"] > 0
         assert set(status["daemon"]) >= {
             "pid",
             "version",
@@ -51,6 +52,18 @@ def test_metrics_for_programs(indexed: Tree) -> None:
     ran = indexed.run("metrics", environment=here)
     assert ran.code == 4
     assert "[unreachable]" in ran.err
+
+
+def test_doctor_knows_a_daemon_and_what_only_looks_like_one(indexed: Tree) -> None:
+    with serving(indexed) as daemon:
+        here = {"XDG_RUNTIME_DIR": daemon.runtime}
+        assert "answers on" in indexed.run("doctor", environment=here).out
+        daemon.process.kill()
+        daemon.process.wait()
+        ran = indexed.run("doctor", environment=here)
+        assert ran.code == 1
+        assert "does not answer this cidx" in ran.out
+    assert indexed.run("doctor", environment=here).code == 0
 
 
 def test_health_is_a_word_and_an_exit_code(indexed: Tree) -> None:

@@ -169,6 +169,29 @@ def _check_index(session: Session) -> Iterator[Finding]:
         )
 
 
+def _check_daemon(session: Session) -> Iterator[Finding]:
+    import os
+
+    from cidx.cli.commands.status import ask_daemon, socket_path
+
+    repository = session.repository()
+    path = socket_path(session, repository)
+    found = ask_daemon(session, repository, "get_status")
+    if found is not None:
+        yield Finding(
+            "daemon", Verdict.OK, f"pid {found['pid']} with cidx {found['version']} answers on {path}"
+        )
+    elif os.path.lexists(path):
+        yield Finding(
+            "daemon",
+            Verdict.PROBLEM,
+            f"what is at {path} does not answer this cidx: it is of another version, hung, or no daemon any more",
+            "end that daemon, or remove the socket if there is none; commands answer without it meanwhile",
+        )
+    else:
+        yield Finding("daemon", Verdict.OK, "none: every command answers in its own process")
+
+
 CHECKS: tuple[Callable[[Session], Iterator[Finding]], ...] = (
     _check_python,
     _check_command,
@@ -178,4 +201,5 @@ CHECKS: tuple[Callable[[Session], Iterator[Finding]], ...] = (
     _check_repository,
     _check_settings,
     _check_index,
+    _check_daemon,
 )
