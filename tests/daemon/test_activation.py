@@ -1,0 +1,300 @@
+"""Sockets that a supervisor hands over: real descriptors, a real notify socket, launchd's call from a real library."""
+
+import contextlib
+import ctypes
+import errno
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from rpyc.utils.factory import unix_connect
+
+from cidx.api.errors import CidxError
+from cidx.daemon import activation
+from tests.kit import Tree
+
+PATIENCE_S = 20
+CHECKOUT = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(60)
+
+# What systemd does between fork and exec: the descriptors from 3 on, and whom they are for.
+BECOME_DAEMON = """
+import os, sys
+moved, pid = [int(number) for number in sys.argv[1].split(",") if number], sys.argv[2]
+kept = [os.dup2(number, 100 + index) for index, number in enumerate(moved)]
+for index, number in enumerate(kept):
+    os.dup2(number, 3 + index)
+os.closerange(3 + len(kept), 200)
+os.environ |= {"LISTEN_PID": pid or str(os.getpid()), "LISTEN_FDS": str(len(kept))}
+os.execv(sys.executable, [sys.executable, "-m", "cidx", "daemon", "serve"])
+"""
+
+
+@pytest.fixture
+def indexed(tree: Tree) -> Tree:
+    tree.write({"a.py": "def needle():\n    return 1\n"}).commit()
+    tree.index()
+    return tree
+
+
+@pytest.fixture
+def runtime() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="cidx-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def listener(runtime: Path) -> Iterator[socket.socket]:
+    """The socket of a supervisor, blocking as systemd's is."""
+    with socket.socket(socket.AF_UNIX) as found:
+        found.bind(str(runtime / "own.sock"))
+        found.listen(16)
+        yield found
+
+
+@contextlib.contextmanager
+def activated(
+    tree: Tree,
+    *descriptors: int,
+    pid: str = "",
+    environment: Mapping[str, str] | None = None,
+) -> Iterator["subprocess.Popen[str]"]:
+    """A daemon that is handed descriptors, which are meant for `pid` or else for itself."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", BECOME_DAEMON, ",".join(map(str, descriptors)), pid],
+        cwd=tree.root,
+        env=tree.process_environment(PYTHONPATH=str(CHECKOUT), **(environment or {})),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=descriptors,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ping(path: str) -> tuple[str, int]:
+    """What the daemon says, and its pid."""
+    connection = unix_connect(path)
+    try:
+        return (connection.root.ping(), connection.root.hello(())[2])
+    finally:
+        connection.close()
+
+
+# systemd's descriptors
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_socket_that_is_handed_over_is_served(
+    indexed: Tree, listener: socket.socket, *, blocking: bool
+) -> None:
+    """Whatever its blocking flag: ten that come and go at once do not hold the accepting thread."""
+    listener.setblocking(blocking)
+    path = listener.getsockname()
+    with activated(indexed, listener.fileno()) as process:
+        for _ in range(10):
+            with socket.socket(socket.AF_UNIX) as hasty:
+                hasty.connect(path)
+        assert ping(path) == ("pong", process.pid)
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+
+
+def test_the_supervisors_socket_outlives_the_daemon(indexed: Tree, listener: socket.socket) -> None:
+    """Closed, never shut down: who connects in between is answered by the next one."""
+    path = listener.getsockname()
+    pids = set()
+    for _ in range(2):
+        with activated(indexed, listener.fileno()) as process:
+            pids.add(ping(path)[1])
+            process.terminate()
+            assert process.wait(PATIENCE_S) == 0
+        assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        assert Path(path).exists()
+    with socket.socket(socket.AF_UNIX) as waiting:
+        waiting.connect(path)
+        assert select.select([listener], [], [], 0)[0], "it waits in the supervisor's queue"
+        with activated(indexed, listener.fileno()) as process:
+            pids.add(ping(path)[1])
+            # Nothing was said on it: it is dropped by the daemon, not by the end of the socket.
+            waiting.settimeout(PATIENCE_S)
+            assert waiting.recv(1) == b""
+            assert process.poll() is None
+    assert len(pids) == 3
+
+
+def test_an_idle_daemon_leaves_the_supervisors_socket(indexed: Tree, listener: socket.socket) -> None:
+    path = listener.getsockname()
+    brief = {"CIDX_DAEMON_TTL_MINUTES": "0.01", "CIDX_DAEMON_EVICTION_CHECK_INTERVAL_SECONDS": "0.1"}
+    for _ in range(2):
+        with activated(indexed, listener.fileno(), environment=brief) as process:
+            assert ping(path) == ("pong", process.pid)
+            assert process.wait(PATIENCE_S) == 0
+
+
+def test_descriptors_for_another_process_are_left_alone(
+    indexed: Tree, listener: socket.socket, runtime: Path
+) -> None:
+    own = {"XDG_RUNTIME_DIR": str(runtime)}
+    with activated(indexed, listener.fileno(), pid="1", environment=own) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        assert f"on {runtime}/cidx/" in said, said + process.stderr.read()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(listener.getsockname())
+            assert select.select([listener], [], [], 0.2)[0], "nobody else accepts"
+
+
+def check_refused(tree: Tree, *descriptors: int, why: str) -> None:
+    with activated(tree, *descriptors) as process:
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out) == (4, "")
+    assert why in err
+    assert "Traceback" not in err
+    assert "next: cidx service repair" in err
+
+
+def test_a_file_is_no_socket(indexed: Tree, tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w") as file:
+        check_refused(indexed, file.fileno(), why="descriptor 3 is no socket")
+
+
+def test_a_socket_that_does_not_listen_is_refused(indexed: Tree) -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        check_refused(indexed, one.fileno(), why="no listening Unix socket")
+
+
+def test_a_socket_of_the_network_is_refused(indexed: Tree) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as public:
+        check_refused(indexed, public.fileno(), why="no listening Unix socket")
+
+
+def test_two_sockets_are_refused(indexed: Tree, listener: socket.socket) -> None:
+    second = os.dup(listener.fileno())
+    try:
+        check_refused(indexed, listener.fileno(), second, why="2 sockets were handed over instead of one")
+    finally:
+        os.close(second)
+
+
+def test_a_descriptor_that_is_not_open_is_refused() -> None:
+    with pytest.raises(CidxError, match="can't be used"):
+        activation.inherited({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "5000"})
+    found = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "many", "LISTEN_FDNAMES": "x", "HOME": "/"}
+    assert activation._from_systemd(found) == []
+    assert found == {"HOME": "/"}, "no child may believe that they are its own"
+
+
+# systemd's notify protocol
+
+
+def messages(inbox: socket.socket, *, until: str) -> list[str]:
+    inbox.settimeout(PATIENCE_S)
+    found: list[str] = []
+    while until not in found:
+        found += inbox.recv(4096).decode().split("\n")
+    return found
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_the_supervisor_hears_ready_alive_and_stopping(
+    indexed: Tree, listener: socket.socket, runtime: Path, *, abstract: bool
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as inbox:
+        inbox.bind(f"\0cidx-test-{os.getpid()}" if abstract else str(runtime / "notify"))
+        address = os.fsdecode(inbox.getsockname())
+        watched = {"NOTIFY_SOCKET": address.replace("\0", "@", 1), "WATCHDOG_USEC": "600000"}
+        with activated(indexed, listener.fileno(), environment=watched) as process:
+            assert messages(inbox, until="READY=1") == ["READY=1"]
+            times = []
+            for _ in range(4):
+                messages(inbox, until="WATCHDOG=1")
+                times.append(time.monotonic())
+            # Nobody asks anything, and still it is heard of before the limit.
+            assert max(later - earlier for earlier, later in zip(times, times[1:], strict=False)) < 0.6
+            process.send_signal(signal.SIGTERM)
+            messages(inbox, until="STOPPING=1")
+            assert process.wait(PATIENCE_S) == 0
+
+
+def test_a_supervisor_that_does_not_listen_is_no_trouble(
+    indexed: Tree, listener: socket.socket, runtime: Path
+) -> None:
+    path = listener.getsockname()
+    for address in (str(runtime / "nobody"), "@cidx-nobody", "x" * 500, "/"):
+        deaf = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "200000"}
+        with activated(indexed, listener.fileno(), environment=deaf) as process:
+            assert ping(path) == ("pong", process.pid)
+            process.terminate()
+            _, err = process.communicate(timeout=PATIENCE_S)
+            assert (process.returncode, "Traceback" in err) == (0, False)
+
+
+# launchd
+
+LAUNCHD = f"""
+#include <stdlib.h>
+#include <string.h>
+int launch_activate_socket(const char *name, int **fds, size_t *count) {{
+    if (!strcmp(name, "missing")) return {errno.ENOENT};
+    if (!strcmp(name, "unmanaged")) return {errno.ESRCH};
+    if (!strcmp(name, "twice")) return {errno.EALREADY};
+    *count = strcmp(name, "two") ? 1 : 2;
+    *fds = malloc(*count * sizeof(int));
+    (*fds)[0] = 40;
+    if (*count == 2) (*fds)[1] = 41;
+    return 0;
+}}
+"""
+
+
+@pytest.fixture(scope="session")
+def launchd(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A library with launchd's call and its error codes."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    folder = tmp_path_factory.mktemp("launchd")
+    (folder / "launchd.c").write_text(LAUNCHD)
+    library = folder / "launchd.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, folder / "launchd.c"], check=True)
+    return str(library)
+
+
+def test_launchd_hands_over_what_it_holds(launchd: str) -> None:
+    assert activation.launchd_descriptors("Listener", launchd) == [40]
+    assert activation.launchd_descriptors("two", launchd) == [40, 41]
+
+
+@pytest.mark.parametrize("name", ["missing", "unmanaged"])
+def test_a_process_that_launchd_did_not_start_has_nothing(launchd: str, name: str) -> None:
+    assert activation.launchd_descriptors(name, launchd) == []
+
+
+def test_launchd_hands_over_only_once(launchd: str) -> None:
+    with pytest.raises(CidxError) as raised:
+        activation.launchd_descriptors("twice", launchd)
+    assert os.strerror(errno.EALREADY) in raised.value.why
+
+
+def test_the_array_of_launchd_is_freed(launchd: str) -> None:
+    """Freeing twice or something else would end this process; not freeing shows in what malloc gives."""
+    for _ in range(1000):
+        activation.launchd_descriptors("Listener", launchd)
+    assert ctypes.CDLL(launchd).launch_activate_socket is not None
