@@ -99,7 +99,7 @@ def test_another_repository_is_asked_at_its_own_socket(
         (["query", "anything"], {"CIDX_STANDALONE": "1"}),
         (["query", "anything", "--no-such-option"], {}),
         (["query"], {"_CIDX_COMPLETE": "bash_complete", "COMP_WORDS": "cidx que", "COMP_CWORD": "1"}),
-        (["status"], {}),
+        (["config"], {}),
         (["--version"], {}),
         ([], {}),
     ],
