@@ -8,6 +8,8 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from itertools import accumulate
+from operator import sub
 from typing import Any
 
 from cidx.api.answer import Answer, Hit
@@ -34,8 +36,9 @@ def dump(value: Any, *, indent: int | None = None) -> str:
 
 def quiet(answer: Answer, session: Session) -> None:
     """`path:start-end`, one hit a line."""
+    places = _Places(answer, session)
     for hit in answer.hits:
-        session.out.line(_place(hit, answer, session))
+        session.out.line(places.of(hit))
 
 
 def text(answer: Answer, session: Session, *, snippet_lines: int) -> None:
@@ -45,10 +48,11 @@ def text(answer: Answer, session: Session, *, snippet_lines: int) -> None:
         session.err.line("cidx: nothing found")
         return
     terms = query_terms(answer.query)
+    places = _Places(answer, session)
     for number, hit in enumerate(answer.hits):
         if number and snippet_lines:
             session.out.line()
-        session.out.line(_head(hit, answer, session, paint))
+        session.out.line(_head(hit, places, paint))
         for line_number, line in snippet(hit, terms, snippet_lines):
             session.out.line(f"{paint(f'{line_number:>6}', _DIM)}  {_fit(line, session)}")
 
@@ -63,14 +67,15 @@ def snippet(hit: Hit, terms: Sequence[str], count: int) -> list[tuple[int, str]]
     lines = hit.text.split("\n")
     if count >= len(lines):
         return list(enumerate(lines, hit.start_line))
-    weights = [sum(term in line.lower() for term in terms) for line in lines]
-    totals = [sum(weights[start : start + count]) for start in range(len(lines) - count + 1)]
+    weights = [sum(map(line.__contains__, terms)) for line in hit.text.lower().split("\n")]
+    sums = list(accumulate(weights, initial=0))
+    totals = list(map(sub, sums[count:], sums))
     start = totals.index(max(totals))
     return list(enumerate(lines[start : start + count], hit.start_line + start))
 
 
-def _head(hit: Hit, answer: Answer, session: Session, paint: Any) -> str:
-    parts = [paint(_place(hit, answer, session), _BOLD)]
+def _head(hit: Hit, places: "_Places", paint: Any) -> str:
+    parts = [paint(places.of(hit), _BOLD)]
     if hit.symbol:
         parts.append(paint(hit.symbol.translate(_CONTROL), _CYAN))
     parts.append(paint(f"{hit.score:.2f}", _DIM))
@@ -79,9 +84,21 @@ def _head(hit: Hit, answer: Answer, session: Session, paint: Any) -> str:
     return "  ".join(parts)
 
 
-def _place(hit: Hit, answer: Answer, session: Session) -> str:
-    path = os.path.relpath(os.path.join(answer.repository, hit.path), os.path.realpath(session.directory))
-    return f"{path}:{hit.start_line}-{hit.end_line}".replace("\n", "\\n")
+class _Places:
+    """`path:start-end` of hits, as one would open them from the working directory."""
+
+    def __init__(self, answer: Answer, session: Session) -> None:
+        self._root = answer.repository
+        self._directory = os.path.realpath(session.directory)
+        below = os.path.relpath(self._directory, self._root)
+        self._prefix = "" if below == "." else below + "/"
+
+    def of(self, hit: Hit) -> str:
+        if hit.path.startswith(self._prefix):
+            path = hit.path[len(self._prefix) :]
+        else:
+            path = os.path.relpath(os.path.join(self._root, hit.path), self._directory)
+        return f"{path}:{hit.start_line}-{hit.end_line}".replace("\n", "\\n")
 
 
 def _fit(line: str, session: Session) -> str:
