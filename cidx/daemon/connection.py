@@ -11,13 +11,16 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from rpyc.core import brine, consts, vinegar
+from rpyc.core import brine, consts
 from rpyc.core.channel import Channel
 from rpyc.core.protocol import Connection
 from rpyc.core.stream import SocketStream
 
-# A command line with its environment; Linux itself allows 2 MB for both.
-_LARGEST_FRAME = 8 * 1024 * 1024
+from cidx.client import replies
+
+# A command line with its environment; Linux itself allows 2 MB for both. What is freed of frames that are
+# much larger, the C library keeps.
+_LARGEST_FRAME = 4 * 1024 * 1024
 # A frame is written in one go; who takes longer is not talking to us.
 _FRAME_S = 5.0
 _FIRST_FRAME_S = 3.0
@@ -181,6 +184,19 @@ class GuardedConnection(Connection):
             consts.HANDLE_DEL: cls._handle_del,
         }
 
+    def _dispatch(self, data: bytes) -> None:
+        """Requests, of plain values: nothing else can be an answer to us, who ask nothing.
+
+        RPyC would keep a class for every exception's name it is sent, and build tuples and sets of any size and depth.
+        """
+        if data[0] != consts.MSG_REQUEST:
+            raise EOFError("not a request")
+        self._recvlock.release()
+        request = replies.unpack(memoryview(data)[1:])
+        if not isinstance(request, tuple) or len(request) != 2:
+            raise EOFError("not a request")
+        self._dispatch_request(*request)
+
     def _dispatch_request(self, seq: Any, raw_args: Any) -> None:
         if not isinstance(seq, int) or not isinstance(raw_args, tuple) or len(raw_args) != 2:
             raise EOFError("not a request")
@@ -214,7 +230,8 @@ class GuardedConnection(Connection):
         """The name of an error and, for errors of ours, what it says: no paths, no frames."""
         if typ not in (Refused, AttributeError, TypeError, ValueError):
             typ, val = Refused, Refused("the request failed")
-        return vinegar.dump(typ, val.with_traceback(None), None, False, False)
+        # Not as RPyC dumps it: that has every attribute, described by its address in our memory.
+        return (typ.__module__, typ.__name__), (str(val),), (), ""
 
     def _handle_getattr(self, obj: Any, name: Any) -> Any:
         """How a stock client begins `root.query(...)`: it asks for the method, then calls it."""
