@@ -21,6 +21,8 @@ from cidx.client import replies
 # A command line with its environment; Linux itself allows 2 MB for both. What is freed of frames that are
 # much larger, the C library keeps.
 _LARGEST_FRAME = 4 * 1024 * 1024
+# RPyC's own ping says half a kilobyte.
+_LARGEST_ECHO = 64 * 1024
 # A frame is written in one go; who takes longer is not talking to us.
 _FRAME_S = 5.0
 _FIRST_FRAME_S = 3.0
@@ -232,6 +234,12 @@ class GuardedConnection(Connection):
             typ, val = Refused, Refused("the request failed")
         # Not as RPyC dumps it: that has every attribute, described by its address in our memory.
         return (typ.__module__, typ.__name__), (str(val),), (), ""
+
+    def _handle_ping(self, data: Any) -> Any:
+        """An echo, which is no way to make us hold what somebody else does not read."""
+        if not isinstance(data, str | bytes) or len(data) > _LARGEST_ECHO:
+            raise Refused("a ping is a short text")
+        return data
 
     def _handle_getattr(self, obj: Any, name: Any) -> Any:
         """How a stock client begins `root.query(...)`: it asks for the method, then calls it."""
