@@ -318,9 +318,7 @@ def test_another_protocol_is_left_alone(cidx: Installed) -> None:
 
 def test_a_daemon_that_refuses_is_left_alone(cidx: Installed) -> None:
     with cidx.server(states=["refused"]):
-        check_fallback(
-            cidx, cidx("query", "anything"), "the daemon is not ready: refused", "cidx doctor"
-        )
+        check_fallback(cidx, cidx("query", "anything"), "the daemon is not ready: refused", "cidx doctor")
 
 
 def test_a_daemon_of_another_repository_is_not_believed(cidx: Installed) -> None:

@@ -166,7 +166,7 @@ def check_refused(tree: Tree, *descriptors: int, why: str) -> None:
     assert (process.returncode, out) == (4, "")
     assert why in err
     assert "Traceback" not in err
-    assert "next: cidx service repair" in err
+    assert "next: cidx doctor" in err
 
 
 def test_a_file_is_no_socket(indexed: Tree, tmp_path: Path) -> None:

@@ -225,3 +225,11 @@ def test_another_protocol_is_refused_before_anything_else(indexed: Tree) -> None
             assert connection.root.hello(strange)[4] == "refused"
             with pytest.raises(Exception, match="hello first"):
                 connection.root.run((b"query", b"x"), b"/", (80, False, False), (), b"", "r")
+
+
+def test_a_daemon_does_not_serve_within_a_daemon(indexed: Tree) -> None:
+    with serving(indexed) as daemon:
+        ran = daemon.run("daemon", "serve")
+        assert ran.code == 2
+        assert "within a daemon" in ran.err
+        assert daemon.run("query", "needle").code == 0

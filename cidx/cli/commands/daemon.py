@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cidx import log
+from cidx.api.errors import CidxError, Code
 from cidx.cli.application import Command, Group, log_to
 from cidx.cli.session import Output, Session, Terminal
 
@@ -36,6 +37,13 @@ def serve(session: Session) -> None:
     Takes the socket that systemd or launchd hands over, else makes one of its own, which is what containers and other
     supervisors need. Stops on SIGTERM and Ctrl-C after finishing what runs.
     """
+    if session.source.served_by == "daemon":
+        raise CidxError(
+            Code.USAGE,
+            what="a daemon can't serve from within a daemon",
+            why="this command line was sent to one",
+            next_step="cidx daemon serve, in a process of its own",
+        )
     repository = session.repository()
     listener = _listener(session, repository)
     if not log.get().handlers:
