@@ -32,7 +32,7 @@ _RENEW_S = 1.0
 _TOO_OLD_S = 5.0
 # How long the answer to "may this folder be used" holds: asking takes a git process.
 _TRUST_S = 10.0
-# Lists of hits kept; each is some 20 kB.
+# Lists of hits kept; `describe` counts their bytes.
 _REMEMBERED = 256
 
 

@@ -17,7 +17,7 @@ from cidx.store import source
 from cidx.store.snapshot import Snapshot
 from cidx.text.embedder import Embedder
 
-# About a second's work for the indexer (tests/bench/bars.py measures its rate).
+# About a second's work: a full index of 36.4 MB took 18.6 s of CPU (tests/bench/bars.py).
 _SMALL_FILES = 200
 _SMALL_BYTES = 1_500_000
 # Beyond so many suspects the count is of touched files: reading them all would be the index run itself.

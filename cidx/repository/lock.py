@@ -17,7 +17,7 @@ from cidx.api.errors import CidxError, Code, Locked
 from cidx.repository.repository import write_failure
 
 FILE = "write.lock"
-# How soon a freed lock is noticed; the wait costs no measurable CPU at this step.
+# How soon a freed lock is noticed.
 POLL_S = 0.05
 
 

@@ -3,7 +3,7 @@
 The index holds a superset of the living chunks: documents are added before the catalogue publishes them
 and removed only by the writer after the one that buried them. Whoever searches drops what is not alive.
 Terms come ready from `cidx.text`, so tantivy only splits at spaces. Positions are not
-kept: phrases are checked on the text itself, and the index is a third smaller.
+kept: phrases can be checked on the text itself, and the index stays smaller.
 """
 
 import ctypes
@@ -52,10 +52,6 @@ class FullText:
             self._searcher = index.searcher()
         except (ValueError, OSError) as error:
             raise Damaged(what=f"the full text in {folder} can't be used", why=str(error)) from None
-
-    @property
-    def documents(self) -> int:
-        return self._searcher.num_docs
 
     def search(
         self,

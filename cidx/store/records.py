@@ -1,7 +1,7 @@
 """The values that the index writes and a search reads back. Lines are 1-based and inclusive.
 
 Those that every run makes thousands of (one a file, one a candidate) are named tuples, which are made
-four times as fast as frozen dataclasses.
+more than twice as fast as frozen dataclasses (0.19 s against 0.47 s for 300,000 of six fields).
 """
 
 from dataclasses import dataclass

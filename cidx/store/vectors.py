@@ -23,7 +23,7 @@ _HEADER_BYTES = 64
 _FULL_SCALE = 127
 # Up to here float32 holds every whole number.
 _EXACT = 2**24
-# Rows turned to float32 at a time: 8 MB at 256 dimensions, which stays in a laptop's cache.
+# Rows turned to float32 at a time: 8 MB at 256 dimensions, whatever the size of the index.
 _BLOCK = 8192
 
 
