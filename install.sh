@@ -29,7 +29,8 @@ Environment variables
   PIP_...      pip's own settings (index, proxy, certificates) are respected
 
 The extras need a compiler. Where one is missing they are left out, and cidx works without them; only when run
-as root, and where apt-get exists, the compiler and headers are installed first, which is announced.
+as root, and where apt-get exists, the compiler and headers are installed first, which is announced. --test does the
+same with systemd and its parts for users, which the tests of the service boot in namespaces of their own.
 
 Exit status: 0 done, 1 a step failed (it says which, and what to do next), 2 usage, 130 interrupted.
 END
@@ -469,6 +470,21 @@ install_extras() { # into $env; sets extra, wanted, packages, lacking, doing
     done
 }
 
+install_systemd() { # for the tests that boot one, which are skipped without; sets package, packages
+    if [ "$system" != Linux ] || [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+        return
+    fi
+    packages=''
+    for package in systemd dbus-user-session libpam-systemd; do
+        dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
+            packages="$packages $package"
+    done
+    packages=${packages# }
+    [ -n "$packages" ] || return 0
+    say system "the tests of the service need: $packages (as root, with apt-get)"
+    run system "installing $packages" install_packages || say system "going on without (apt-get: $(tail -n 1 "$log"))"
+}
+
 install_packages() {
     export DEBIAN_FRONTEND=noninteractive
     apt-get -o DPkg::Lock::Timeout=60 update
@@ -558,6 +574,7 @@ run_tests() { # ARG...: ends with pytest's own closing line and exit status
     prepare_environment "$here/.venv"
     install_for_development
     install_extras
+    install_systemd
     rm -rf -- "$work"
     trap - EXIT INT TERM HUP
     cd -- "$here" || exit 1
