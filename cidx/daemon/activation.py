@@ -4,7 +4,6 @@ All three give one listening, non-blocking Unix socket. Whoever owns it outside 
 closed here and never shut down, because a shutdown would end it for the owner too.
 """
 
-import ctypes
 import errno
 import os
 import socket
@@ -64,6 +63,8 @@ def bind(path: Path) -> Listener:
 
 def launchd_descriptors(name: str, library: str | None = None) -> list[int]:
     """What `launch_activate_socket` gives for a key of the plist; empty where launchd did not start us."""
+    import ctypes
+
     activate = ctypes.CDLL(library, use_errno=True).launch_activate_socket
     activate.argtypes = [
         ctypes.c_char_p,

@@ -1,13 +1,14 @@
 """Notices that the code on disk is no longer the code that runs: an upgrade in place.
 
-Every module of cidx is imported when the daemon starts, so that nothing imported later can be of another version.
+Every module of cidx is imported before the first call is answered, so that nothing imported later can be of
+another version. The files are looked at before that, so an upgrade in the middle of it is noticed too.
 """
 
 import importlib
 import os
 import pkgutil
-import sys
 import time
+from pathlib import Path
 
 import cidx
 
@@ -20,14 +21,12 @@ class LoadedCode:
     """The files that this process was made from."""
 
     def __init__(self) -> None:
-        _import_everything()
         self._files = {
-            module.__file__: _identity(module.__file__)
-            for name, module in list(sys.modules.items())
-            if (name == _PACKAGE or name.startswith(_PACKAGE + ".")) and module.__file__
+            str(file): _identity(str(file)) for folder in cidx.__path__ for file in Path(folder).rglob("*.py")
         }
         self._looked = 0.0
         self._changed = False
+        _import_everything()
 
     def has_changed(self) -> bool:
         if not self._changed and time.monotonic() - self._looked > _HOLDS_S:

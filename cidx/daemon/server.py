@@ -2,9 +2,10 @@
 
 Leaving is decided here alone, never by a timer: between the last look at the listener and its close nothing can be
 accepted and lost. What arrives meanwhile waits in the supervisor's socket for the next activation.
+
+What answers (RPyC, numpy, tantivy) is imported by a thread beside the loop, and the first clients wait for it.
 """
 
-import ctypes
 import os
 import select
 import signal
@@ -21,7 +22,6 @@ from cidx import log
 from cidx.api.versions import VERSION
 from cidx.daemon.activation import Listener
 from cidx.daemon.code import LoadedCode
-from cidx.daemon.connection import CONFIGURATION, GuardedChannel, GuardedConnection, busy_message
 from cidx.daemon.notify import Notifier
 from cidx.daemon.service import Run, Service
 from cidx.daemon.vitals import Vitals
@@ -72,7 +72,9 @@ class _Server:
         self._vitals = vitals
         self._settings = settings
         self._notifier = notifier
-        self._code = LoadedCode()
+        self._code: LoadedCode | None = None
+        self._loaded = threading.Event()
+        self._failure: BaseException | None = None
         self._why_leaving = ""
         self._clients: set[socket.socket] = set()
         self._refused: deque[tuple[float, socket.socket]] = deque()
@@ -86,7 +88,7 @@ class _Server:
         return os.getpid()
 
     def is_leaving(self) -> bool:
-        if not self._why_leaving and self._code.has_changed():
+        if not self._why_leaving and self._code is not None and self._code.has_changed():
             self.leave("its code on disk has changed")
         return bool(self._why_leaving)
 
@@ -118,10 +120,12 @@ class _Server:
     # The loop
 
     def serve(self) -> None:
-        _share_one_heap()
         self._catch_signals()
         self._notifier.ready()
-        log.get().info("daemon ready", extra=log.fields(pid=self.pid, version=VERSION))
+        used_ms = time.process_time() * 1000
+        log.get().info("daemon ready", extra=log.fields(pid=self.pid, version=VERSION, cpu_ms=used_ms))
+        _share_one_heap()
+        threading.Thread(target=self._load).start()
         try:
             self._accept_until_leaving()
         finally:
@@ -133,6 +137,18 @@ class _Server:
             log.get().info(
                 "daemon left", extra=log.fields(why=self._why_leaving, uptime_s=self._vitals.uptime_s)
             )
+        if self._failure is not None:
+            raise self._failure
+
+    def _load(self) -> None:
+        """Import what answers; without it there is nothing to stay for, and the supervisor tries again."""
+        try:
+            self._code = LoadedCode()
+        except BaseException as failure:  # whatever an import may raise ends the daemon, not a thread of it
+            self._failure = failure
+            self.leave("its code can't be loaded")
+        finally:
+            self._loaded.set()
 
     def _accept_until_leaving(self) -> None:
         poller = select.poll()
@@ -202,6 +218,9 @@ class _Server:
 
     def _refuse(self, client: socket.socket) -> None:
         """Say busy, and stay a moment: a client whose request meets a closed socket never reads the answer."""
+        self._loaded.wait()
+        from cidx.daemon.connection import busy_message
+
         self._vitals.event("busy")
         try:
             client.setblocking(False)
@@ -219,6 +238,11 @@ class _Server:
 
     def _serve_client(self, client: socket.socket) -> None:
         try:
+            self._loaded.wait()
+            if self._failure is not None:
+                return
+            from cidx.daemon.connection import CONFIGURATION, GuardedChannel, GuardedConnection
+
             connection = GuardedConnection(self.service, GuardedChannel(client), CONFIGURATION)
             connection.accepted = False
             connection.serve_all()
@@ -265,6 +289,8 @@ def _is_ours(client: socket.socket) -> bool:
 def _share_one_heap() -> None:
     """Let all threads allocate from one heap: glibc's one for each thread keeps what every burst of clients took."""
     if sys.platform == "linux":
+        import ctypes
+
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
             mallopt(_ARENA_MAX, 1)

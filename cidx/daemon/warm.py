@@ -2,6 +2,8 @@
 
 Requests lease an immutable snapshot; a newer generation replaces the reference, and the old one closes with its last
 lease. However many ask at once, a generation is opened once and the tree is looked at once.
+
+What is heavy (numpy, tantivy) is imported where it is used, so that a daemon accepts before it has all.
 """
 
 import threading
@@ -10,21 +12,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cidx.api.answer import Freshness, Hit
 from cidx.api.errors import CidxError, Code
 from cidx.api.query import Query
 from cidx.client import address
 from cidx.daemon.vitals import Vitals
-from cidx.index import freshness
-from cidx.index.files import Listing
 from cidx.repository import repository as repositories
 from cidx.repository import settings as all_settings
 from cidx.repository.repository import Repository, UserFolders
 from cidx.repository.settings import Settings
-from cidx.store.follower import Follower
-from cidx.store.snapshot import Snapshot, open_current
-from cidx.text import embedder
+
+if TYPE_CHECKING:
+    from cidx.store.snapshot import Snapshot
 
 # A look at the tree this young answers for itself; one a little older is renewed beside the answer, and
 # only one older still makes the answer wait.
@@ -40,6 +41,9 @@ class _Open:
     """An open generation and who uses it."""
 
     def __init__(self, index: Path) -> None:
+        from cidx.store.follower import Follower
+        from cidx.store.snapshot import open_current
+
         self.snapshot = open_current(index)
         self.follower = Follower(index)
         self.leases = 0
@@ -105,7 +109,7 @@ class Warm:
         return known[1]
 
     @contextmanager
-    def published(self, repository: Repository) -> Iterator[Snapshot]:
+    def published(self, repository: Repository) -> "Iterator[Snapshot]":
         """The generation published last, as long as it is needed."""
         held = self._lease(repository)
         try:
@@ -114,7 +118,7 @@ class Warm:
             self._release(held)
 
     @contextmanager
-    def fresh(self, repository: Repository, settings: Settings) -> Iterator[tuple[Snapshot, Freshness]]:
+    def fresh(self, repository: Repository, settings: Settings) -> "Iterator[tuple[Snapshot, Freshness]]":
         """The generation to answer from, and how fresh it was when the tree was last looked at."""
         age = time.monotonic() - self._looked
         if age >= _TOO_OLD_S:
@@ -127,7 +131,7 @@ class Warm:
             yield snapshot, self._freshness
 
     def hits(
-        self, snapshot: Snapshot, fresh: Freshness, query: Query, retrieve: Callable[[], list[Hit]]
+        self, snapshot: "Snapshot", fresh: Freshness, query: Query, retrieve: Callable[[], list[Hit]]
     ) -> tuple[Hit, ...]:
         """What was found for the same question in the same state, else what is found now."""
         key = (snapshot.generation, fresh, query)
@@ -175,6 +179,10 @@ class Warm:
 
     def _look(self, repository: Repository, settings: Settings) -> None:
         """Look at the tree, and bring small changes in. Under `_looking`."""
+        from cidx.index import freshness
+        from cidx.index.files import Listing
+        from cidx.text import embedder
+
         with Listing(repository) as listing, self.published(repository) as snapshot:
             self._freshness, _ = freshness.refresh(
                 repository, snapshot, listing, settings=settings, embedder=embedder.packaged()

@@ -8,7 +8,6 @@ user's own `config.json`, the default. Unknown keys are kept when a file is writ
 import dataclasses
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,6 +230,8 @@ def defaults() -> dict[str, Any]:
 
 def write_file(file: Path, raw: dict[str, Any]) -> None:
     """Replace a configuration file whole, or leave it as it was."""
+    import tempfile
+
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{FILE}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:

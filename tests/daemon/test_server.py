@@ -219,6 +219,19 @@ def test_new_code_on_disk_makes_the_daemon_leave(indexed: Tree, tmp_path: Path) 
         assert daemon.process.wait(PATIENCE_S) == 0
 
 
+def test_code_that_cannot_be_loaded_ends_the_daemon_as_a_bug(indexed: Tree, tmp_path: Path) -> None:
+    """So that the supervisor tries again, and no client waits for ever."""
+    package = tmp_path / "code" / "cidx"
+    shutil.copytree(Path(__file__).parents[2] / "cidx", package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "search" / "half_an_upgrade.py").write_text("import a_module_that_is_not_there_yet\n")
+    with serving(indexed, PYTHONPATH=str(package.parent)) as daemon:
+        assert daemon.process.wait(timeout=20) == 70
+        assert daemon.process.stderr is not None
+        said = daemon.process.stderr.read()
+    assert "a_module_that_is_not_there_yet" in said
+    assert "Traceback" not in said
+
+
 def test_another_protocol_is_refused_before_anything_else(indexed: Tree) -> None:
     with serving(indexed) as daemon, daemon.connect() as connection:
         for strange in ((PROTOCOL + 1, "9.9", 1, "more"), (), None, "text", (1.5,)):

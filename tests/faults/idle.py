@@ -1,6 +1,6 @@
 """Daemons that leave while they are asked: idle, told to, or killed; every call is answered by one.
 
-    python tests/faults/idle.py --calls 2000 --seed 1
+    python tests/faults/idle.py --calls 2000 --exits 300 --seed 1
 
 This process is the supervisor: it holds the listening socket, and starts a daemon whenever somebody knocks and
 none is there. The installed client asks, with pauses about as long as the daemon's patience (`idle`), or while
@@ -91,9 +91,10 @@ class Supervisor:
 
 
 def hammer(
-    cidx: Installed, supervisor: Supervisor, *, mode: str, calls: int, dice: random.Random
-) -> list[Ended]:
-    """The answers that no daemon gave."""
+    cidx: Installed, supervisor: Supervisor, *, mode: str, calls: int, exits: int, dice: random.Random
+) -> tuple[int, list[Ended]]:
+    """How many calls it took, and the answers that no daemon gave."""
+    made, first = 0, supervisor.starts
     done = threading.Event()
     number = MODES[mode]
     killer = threading.Thread(target=_kill, args=(supervisor, number, done, random.Random(dice.random())))
@@ -101,7 +102,8 @@ def hammer(
         killer.start()
     lost = []
     try:
-        for _ in range(calls):
+        while made < calls or supervisor.starts - first <= exits:
+            made += 1
             if mode == "idle" and dice.random() < PAUSES:
                 time.sleep(dice.uniform(TTL_S - 0.05, TTL_S + 0.25))
             ended = cidx("query", "-q", "needle")
@@ -111,7 +113,7 @@ def hammer(
         done.set()
         if number is not None:
             killer.join()
-    return lost
+    return made, lost
 
 
 def _kill(supervisor: Supervisor, number: signal.Signals, done: threading.Event, dice: random.Random) -> None:
@@ -121,7 +123,8 @@ def _kill(supervisor: Supervisor, number: signal.Signals, done: threading.Event,
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--calls", type=int, default=2000, help="in each mode")
+    parser.add_argument("--calls", type=int, default=2000, help="at least, in each mode")
+    parser.add_argument("--exits", type=int, default=1, help="of daemons, at least, in each mode")
     parser.add_argument("--modes", nargs="+", choices=sorted(MODES), default=list(MODES))
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -138,10 +141,12 @@ def main() -> int:
             for mode in options.modes:
                 before, started = supervisor.starts, time.monotonic()
                 dice = random.Random(options.seed)
-                lost = hammer(cidx, supervisor, mode=mode, calls=options.calls, dice=dice)
+                calls, lost = hammer(
+                    cidx, supervisor, mode=mode, calls=options.calls, exits=options.exits, dice=dice
+                )
                 took_s = time.monotonic() - started
                 print(
-                    f"{mode}: {options.calls} calls, {supervisor.starts - before} daemons, "
+                    f"{mode}: {calls} calls, {supervisor.starts - before} daemons, "
                     f"{took_s:.0f} s, {len(lost)} lost",
                     flush=True,
                 )

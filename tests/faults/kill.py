@@ -437,7 +437,8 @@ class Harness:
             living = {chunk.id for chunk in snapshot.catalogue.all_chunks()}
             orphans = snapshot.fulltext.chunk_ids() - living - set(snapshot.catalogue.dead())
         expect(not (changed and orphans), f"full text holds no orphans, not {len(orphans)}")
-        # A merge that ends with the run may leave what it replaced to the next commit, but no longer.
+        # Who waits for tantivy's merges is woken before their garbage is collected (segment_updater.rs), so a
+        # process that ends then leaves what the last merge replaced to the next commit.
         stray = stray_segments(bases[0] / "fulltext") if changed else set()
         expect(not stray & self._stray, "no segment that nobody uses outlives the next commit")
         self._stray = stray

@@ -1,4 +1,4 @@
-"""The hammer on a small scale; `python tests/faults/idle.py --calls 2000` is the full one."""
+"""The hammer on a small scale; `python tests/faults/idle.py --calls 2000 --exits 300` is the full one."""
 
 import re
 import subprocess
@@ -20,4 +20,5 @@ def test_no_answer_is_lost_while_daemons_leave(mode: str) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     counted = re.fullmatch(rf"{mode}: (\d+) calls, (\d+) daemons, \d+ s, 0 lost\n", ran.stdout)
     assert counted, ran.stdout
+    assert int(counted[1]) >= CALLS[mode]
     assert int(counted[2]) > 1
