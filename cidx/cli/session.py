@@ -89,7 +89,10 @@ class Source(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """One run of one command line. `failed` is the code of the error it ended with."""
+    """One run of one command line. `failed` is the code of the error it ended with.
+
+    `repeatable` says that the same command line has the same answer as long as the repository stays as it is.
+    """
 
     directory: Path
     environment: Mapping[str, str]
@@ -102,6 +105,7 @@ class Session:
     started: float = field(default_factory=time.perf_counter)
     resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     failed: str = ""
+    repeatable: bool = False
 
     @property
     def took_ms(self) -> float:

@@ -7,7 +7,7 @@ renderer, so a program, the fast client and a person in a terminal get the same 
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -31,6 +31,12 @@ class Call:
     err_is_terminal: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def question(self) -> Hashable:
+        """All that the reply depends on besides the repository."""
+        terminal = (self.columns, self.out_is_terminal, self.err_is_terminal)
+        return (self.argv, self.directory, terminal, tuple(sorted(self.environment.items())))
 
 
 @dataclass(frozen=True, slots=True)

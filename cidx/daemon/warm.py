@@ -8,8 +8,7 @@ What is heavy (numpy, tantivy) is imported where it is used, so that a daemon ac
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,8 @@ from cidx.api.answer import Freshness, Hit
 from cidx.api.errors import CidxError, Code
 from cidx.api.query import Query
 from cidx.client import address
+from cidx.daemon.answers import Answers
+from cidx.daemon.service import Reply
 from cidx.daemon.vitals import Vitals
 from cidx.repository import repository as repositories
 from cidx.repository import settings as all_settings
@@ -33,8 +34,6 @@ _RENEW_S = 1.0
 _TOO_OLD_S = 5.0
 # How long the answer to "may this folder be used" holds: asking takes a git process.
 _TRUST_S = 10.0
-# Lists of hits kept; `describe` counts their bytes.
-_REMEMBERED = 256
 
 
 class _Open:
@@ -77,7 +76,8 @@ class Warm:
         self._repository = repositories.at(root, users)
         self._trusted = time.monotonic()
         self._settings: tuple[object, Settings] | None = None
-        self._remembered: OrderedDict[tuple[int, Freshness, Query], tuple[Hit, ...]] = OrderedDict()
+        self._looks = 0
+        self._answers = Answers()
 
     # What a session asks
 
@@ -134,22 +134,39 @@ class Warm:
         self, snapshot: "Snapshot", fresh: Freshness, query: Query, retrieve: Callable[[], list[Hit]]
     ) -> tuple[Hit, ...]:
         """What was found for the same question in the same state, else what is found now."""
-        key = (snapshot.generation, fresh, query)
-        with self._lock:
-            known = self._remembered.get(key)
-            if known is not None:
-                self._remembered.move_to_end(key)
-        self._vitals.event("cache_misses" if known is None else "cache_hits")
-        if known is not None:
-            return known
-        found = tuple(retrieve())
-        with self._lock:
-            self._remembered[key] = found
-            while len(self._remembered) > _REMEMBERED:
-                self._remembered.popitem(last=False)
+        state = self._state(snapshot.generation, fresh)
+        found: tuple[Hit, ...] | None = self._answers.get(state, query)
+        self._vitals.event("cache_misses" if found is None else "cache_hits")
+        if found is None:
+            found = tuple(retrieve())
+            size_bytes = sum(len(hit.text) for hit in found)
+            self._answers.keep(state, query, found, size_bytes=size_bytes)
         return found
 
     # What the daemon asks
+
+    def reply(
+        self,
+        question: Hashable,
+        directory: Path,
+        environment: Mapping[str, str],
+        answer: Callable[[], tuple[Reply, bool]],
+    ) -> Reply:
+        """What was said to the same question in the same state, else what `answer` says now.
+
+        It also says whether the same could be said again; that holds only if nothing changed meanwhile.
+        """
+        if question in self._answers:
+            known: Reply | None = self._answers.get(self._checked_state(directory, environment), question)
+            if known is not None:
+                self._vitals.event("cache_hits")
+                return known
+        before = (self._looks, self._known_state())
+        said, repeatable = answer()
+        after = (self._looks, self._known_state())
+        if repeatable and before == after:
+            self._answers.keep(after[1], question, said, size_bytes=len(said.out) + len(said.err))
+        return said
 
     def is_open(self) -> bool:
         return self._open is not None
@@ -162,9 +179,8 @@ class Warm:
                 "open": held is not None,
                 "generation": held.snapshot.generation if held else None,
                 "vectors": len(held.snapshot.vectors) if held else 0,
-                "answers": len(self._remembered),
-                "bytes": (held.snapshot.vectors.size_bytes if held else 0)
-                + sum(len(hit.text) for hits in self._remembered.values() for hit in hits),
+                "answers": len(self._answers),
+                "bytes": (held.snapshot.vectors.size_bytes if held else 0) + self._answers.size_bytes,
                 "changed_files": self._freshness.changed_files,
             }
 
@@ -172,10 +188,27 @@ class Warm:
         """Give the memory back; what is being used goes with its last use."""
         with self._lock:
             self._retire()
-            self._remembered.clear()
+            self._answers.clear()
             self._looked = -_TOO_OLD_S
 
     # Plumbing
+
+    def _state(self, generation: int, fresh: Freshness) -> Hashable:
+        """Differs whenever an answer may: a file that has changed may have changed again at each look."""
+        return (generation, fresh, 0 if fresh.fresh else self._looks)
+
+    def _known_state(self) -> Hashable:
+        held = self._open
+        return self._state(held.snapshot.generation, self._freshness) if held is not None else None
+
+    def _checked_state(self, directory: Path, environment: Mapping[str, str]) -> Hashable:
+        """The state that an answer for this folder would come from now; None where it would be an error."""
+        try:
+            repository = self.repository(directory)
+            with self.fresh(repository, self.settings(repository, environment)) as (snapshot, fresh):
+                return self._state(snapshot.generation, fresh)
+        except CidxError:
+            return None
 
     def _look(self, repository: Repository, settings: Settings) -> None:
         """Look at the tree, and bring small changes in. Under `_looking`."""
@@ -188,6 +221,7 @@ class Warm:
                 repository, snapshot, listing, settings=settings, embedder=embedder.packaged()
             )
         self._looked = time.monotonic()
+        self._looks += 1
         self._vitals.event("looks")
 
     def _look_aside(self, repository: Repository, settings: Settings) -> None:

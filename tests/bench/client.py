@@ -2,16 +2,18 @@
 
     python tests/bench/client.py [--runs 150] [--imports]
 
-Builds the wheel, installs it into an environment of its own, and lets a stock rpyc server in another process answer
-with 11 KB at once, uncompressed as the daemon does it: what is measured is the client. Each start is paired with
-`python -c pass` of the same environment right before it, and the ratios of the pairs are compared, so that a
-noisy machine is noisy for both. Exits with 1 when a bar is missed. `--imports` adds what the client does without.
+Builds the wheel, installs it into an environment of its own, and asks that environment's daemon of a repository (this
+checkout's sources) for 10 hits. Each start is paired with `python -c pass` of the same environment right before it,
+and the ratios of the pairs are compared, so that a noisy machine is noisy for both. Exits with 1 when a bar is
+missed. `--imports` adds what the client does without.
 """
 
 import argparse
+import json
 import os
 import random
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -22,15 +24,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from cidx.api.versions import PROTOCOL, VERSION
-from cidx.client import address
+from typing import Any
 
 CHECKOUT = Path(__file__).parents[2]
-REPLY = b"%s\n" % (b"x" * 75) * 147
 QUERY = ["query", "where is the socket handed over"]
+HITS = re.compile(rb"^\S+:\d+-\d+ ", re.MULTILINE)
 # Modules that programs like this one usually import, and what the client has instead of some of them.
 IMPORTS = ["posix", "_socket", "_sha256", "os", "struct", "hashlib", "socket", "json", "argparse", "rpyc"]
 
@@ -58,16 +56,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=150)
     parser.add_argument("--imports", action="store_true", help="also what single imports cost")
-    parser.add_argument("--serve", nargs=2, metavar=("PATH", "ID"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        serve(*options.serve)
-        return 0
     with tempfile.TemporaryDirectory(prefix="cidx-bench-") as folder:
         place = Path(folder).resolve()
         command = installed(place)
-        with warm_server(place):
+        with warm_daemon(place, command):
             missed = [way.name for way in measure(place, ways(place, command), runs=options.runs)]
+            daemon = status(place, command)
+        latency = daemon["latency_ms"]["run"]
+        print(
+            f"  in the daemon, of {daemon['queries']} queries: p50 {latency['p50']}, p99 {latency['p99']} ms"
+        )
         print("without a daemon")
         measure(place, ways_here(command), runs=max(options.runs // 5, 5), check=False)
         if options.imports:
@@ -155,8 +154,8 @@ def started(command: list[str], environment: dict[str, str]) -> Cost:
     wall_s = time.perf_counter() - began
     if status:
         raise SystemExit(f"{command} ended with {os.waitstatus_to_exitcode(status)}")
-    if QUERY[0] in command and said.stat().st_size != len(REPLY):
-        raise SystemExit(f"{command} was not answered by the server")
+    if QUERY[0] in command and len(HITS.findall(said.read_bytes())) != 10:
+        raise SystemExit(f"{command} did not find ten places, but\n{said.read_text()}")
     return Cost(wall_s, used.ru_utime + used.ru_stime)
 
 
@@ -188,47 +187,37 @@ def installed(place: Path) -> Path:
 
 
 @contextmanager
-def warm_server(place: Path) -> Iterator[None]:
-    """A server for the repository that this process then works in."""
+def warm_daemon(place: Path, command: Path) -> Iterator[None]:
+    """A daemon for the repository that this process then works in."""
     root = place / "repository"
-    for folder in (root / ".git", place / "home", place / "run/cidx"):
-        folder.mkdir(parents=True)
-    path = address.socket_path(
-        str(root), environment={"XDG_RUNTIME_DIR": str(place / "run")}, home=str(place / "home")
-    )
-    command = [sys.executable, __file__, "--serve", path, address.repository_id(str(root))]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert server.stdout is not None
-    server.stdout.readline()
+    for folder in (place / "home", place / "run"):
+        folder.mkdir(mode=0o700)
+    shutil.copytree(CHECKOUT / "cidx", root, ignore=shutil.ignore_patterns("__pycache__"))
+    found = environment(place)
+    subprocess.run(["git", "init", "--quiet", root], env=found, check=True)
+    subprocess.run([command, "index"], cwd=root, env=found, check=True, capture_output=True)
+    server = subprocess.Popen([command, "daemon", "serve"], cwd=root, env=found, stderr=subprocess.PIPE)
+    assert server.stderr is not None
+    server.stderr.readline()
     before = Path.cwd()
     os.chdir(root)
     try:
         yield
     finally:
         os.chdir(before)
-        server.kill()
+        server.terminate()
         server.communicate()
 
 
-def serve(path: str, repository: str) -> None:
-    from rpyc import Service
-    from rpyc.core.channel import Channel
-    from rpyc.utils.server import ThreadedServer
-
-    class Daemon(Service):  # type: ignore[misc]
-        ____id_pack__ = ("cidx.Root", 1, 1)
-
-        def exposed_hello(self, client: object) -> object:
-            return (PROTOCOL, VERSION, os.getpid(), repository, "ready")
-
-        def exposed_run(self, *call: object) -> object:
-            return (0, REPLY, b"")
-
-    Channel.COMPRESSION_THRESHOLD = 2**32
-    server = ThreadedServer(Daemon, socket_path=path)
-    server._listen()
-    print("ready", flush=True)
-    server.start()
+def status(place: Path, command: Path) -> dict[str, Any]:
+    """What the daemon says of itself; it has to have answered."""
+    ran = subprocess.run(
+        [command, "status", "--json"], env=environment(place), check=True, capture_output=True
+    )
+    daemon: dict[str, Any] | None = json.loads(ran.stdout)["daemon"]
+    if daemon is None or not daemon["queries"]:
+        raise SystemExit("the daemon has answered nothing")
+    return daemon
 
 
 if __name__ == "__main__":

@@ -76,6 +76,20 @@ def test_the_same_question_is_found_once(indexed: Tree) -> None:
         assert (events["cache_misses"], events["cache_hits"]) == (1, 4)
 
 
+def test_what_was_said_is_said_again_only_while_nothing_changed(indexed: Tree) -> None:
+    """Also in a file that had changed already, when nobody may index it."""
+    with serving(indexed, CIDX_DAEMON_AUTO_INDEX="false") as daemon:
+        said = [daemon.run("query", "needle").out for _ in range(4)]
+        assert len(set(said)) == 1
+        assert json.loads(daemon.ask("get_status"))["events"]["cache_hits"] == 3
+        for word in ("first", "second", "third"):
+            indexed.write({"a.py": f"def needle():\n    return '{word}'\n"})
+            until = time.monotonic() + PATIENCE_S
+            while word not in (out := daemon.run("query", "needle").out):
+                assert time.monotonic() < until, out
+                time.sleep(0.2)
+
+
 def test_another_process_publishes_and_the_next_answer_knows(indexed: Tree) -> None:
     with serving(indexed) as daemon:
         assert daemon.run("query", "--json", "needle").json["generation"] == 1

@@ -71,7 +71,7 @@ def runner(warm: "Warm", users: "UserFolders") -> "Callable[[Call], Reply]":
     from cidx.cli.application import run
     from cidx.daemon.service import Reply
 
-    def run_call(call: "Call") -> "Reply":
+    def answer(call: "Call") -> "tuple[Reply, bool]":
         out, err = io.BytesIO(), io.BytesIO()
         environment = call.environment
         session = Session(
@@ -90,9 +90,11 @@ def runner(warm: "Warm", users: "UserFolders") -> "Callable[[Call], Reply]":
             cancelled=call.cancelled,
         )
         code = run(call.argv, session)
-        return Reply(code, out.getvalue(), err.getvalue(), session.failed)
+        return Reply(code, out.getvalue(), err.getvalue(), session.failed), session.repeatable
 
-    return run_call
+    return lambda call: warm.reply(
+        call.question, Path(call.directory), call.environment, lambda: answer(call)
+    )
 
 
 def _listener(session: Session, repository: "Repository") -> "Listener":

@@ -1,5 +1,6 @@
 """`cidx query`: search, from one generation, after bringing small changes in."""
 
+import logging
 from typing import TYPE_CHECKING
 
 import click
@@ -86,6 +87,8 @@ def command(
     if not as_json and not found.freshness.fresh:
         changed = render.changed(found.freshness.changed_files)
         session.err.line(f"cidx: {changed} since this index was made; to bring that in: cidx index")
+    # JSON and the log tell how long it took.
+    session.repeatable = not as_json and not log.get().isEnabledFor(logging.DEBUG)
     return FOUND if found.hits else NOTHING_FOUND
 
 
