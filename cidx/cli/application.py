@@ -27,6 +27,7 @@ COMMANDS = {
     "metrics": "Show what the daemon has counted.",
     "config": "Show or change settings.",
     "clean": "Remove the index.",
+    "service": "Let systemd or launchd run the daemon.",
     "daemon": "Run the daemon in the foreground.",
     "doctor": "Check the set-up and the index.",
     "completion": "Print the completion script of a shell.",

@@ -13,6 +13,8 @@ from cidx.cli.session import Session
 if TYPE_CHECKING:
     from cidx.api.status import IndexStatus, ServiceStatus, Status
     from cidx.repository.repository import Repository
+    from cidx.supervisor.detection import Absent
+    from cidx.supervisor.service import State, Supervisor
 
 
 @click.command(cls=Command)
@@ -31,7 +33,7 @@ def command(session: Session, as_json: bool) -> None:
 
 
 def gather(session: Session) -> "Status":
-    """Look at everything there is."""
+    """Look at everything there is. Wakes no daemon."""
     from cidx.api.status import Status
 
     repository = session.repository()
@@ -40,13 +42,13 @@ def gather(session: Session) -> "Status":
         index = _index(session, repository)
     except CidxError as error:
         problem = f"{error.why}; next: {error.next_step}"
-    path = socket_path(session, repository)
-    daemon = ask_daemon(session, repository, "get_status")
+    supervisor, state = service_of(session, repository)
+    daemon = _daemon_answer(session, repository, state, "get_status")
     return Status(
         repository=str(repository.root),
         folder=str(repository.folder),
         index=index,
-        service=_service(path, answering=daemon is not None),
+        service=_service(socket_path(session, repository), supervisor, state, answering=daemon is not None),
         daemon=daemon,
         problem=problem,
     )
@@ -61,10 +63,45 @@ def socket_path(session: Session, repository: "Repository") -> str:
 
 
 def ask_daemon(session: Session, repository: "Repository", method: str) -> dict[str, Any] | None:
-    """What the daemon of this repository says of itself; None where none answers."""
+    """What the daemon of this repository says of itself; None where none answers. Wakes none."""
+    return _daemon_answer(session, repository, service_of(session, repository)[1], method)
+
+
+def daemon_of(state: "State") -> dict[str, Any] | None:
+    """What the daemon of a service says of itself, if it runs."""
+    from cidx.supervisor.service import Daemon
+
+    if state.daemon is not Daemon.RUNNING:
+        return None
+    return _ask(state.socket_path, state.installed.root, "get_status")
+
+
+def service_of(session: Session, repository: "Repository") -> "tuple[Supervisor | Absent, State | None]":
+    """The supervisor that runs here, and the state of this repository's service if it is installed."""
+    from cidx.supervisor import detection
+
+    supervisor = detection.find(session.users, session.environment)
+    if isinstance(supervisor, detection.Absent):
+        return supervisor, None
+    installed = [service for service in supervisor.installed() if service.id == repository.id]
+    return supervisor, next(iter(supervisor.states(installed)), None)
+
+
+def _daemon_answer(
+    session: Session, repository: "Repository", state: "State | None", method: str
+) -> dict[str, Any] | None:
+    """Where a supervisor listens, to connect is to start a daemon: it is asked only if it runs."""
+    from cidx.supervisor.service import Daemon, Socket
+
+    if state is not None and state.socket is Socket.LISTENING and state.daemon is not Daemon.RUNNING:
+        return None
+    return _ask(socket_path(session, repository), str(repository.root), method)
+
+
+def _ask(path: str, root: str, method: str) -> dict[str, Any] | None:
     from cidx.client import call
 
-    found = call.value(socket_path(session, repository), str(repository.root), method)
+    found = call.value(path, root, method)
     return json.loads(found) if isinstance(found, str) else None
 
 
@@ -98,16 +135,30 @@ def _index(session: Session, repository: "Repository") -> "IndexStatus":
         )
 
 
-def _service(path: str, *, answering: bool) -> "ServiceStatus":
+def _service(
+    path: str, supervisor: "Supervisor | Absent", state: "State | None", *, answering: bool
+) -> "ServiceStatus":
     from cidx.api.status import ServiceStatus
+    from cidx.supervisor.detection import Absent
+    from cidx.supervisor.diagnosis import faults
 
-    return ServiceStatus(
-        supervisor="none",
-        installed=False,
-        socket=path,
-        state="running" if answering else "none",
-        detail="a foreground daemon answers" if answering else "commands answer in their own process",
-    )
+    name = "none" if isinstance(supervisor, Absent) else supervisor.name
+    if state is None:
+        detail = "a foreground daemon answers" if answering else "commands answer in their own process"
+        if isinstance(supervisor, Absent):
+            detail += f"; {supervisor.why}"
+        word = "running" if answering else "none"
+        return ServiceStatus(supervisor=name, installed=False, socket=path, state=word, detail=detail)
+    wrong = faults(state)
+    detail = f"{wrong[0].what}: {wrong[0].why}; next: {wrong[0].next_step}" if wrong else _DETAILS[state.word]
+    return ServiceStatus(supervisor=name, installed=True, socket=path, state=state.word, detail=detail)
+
+
+_DETAILS = {
+    "running": "the daemon runs and leaves when idle",
+    "starting": "the daemon is starting",
+    "listening": "the next query starts the daemon",
+}
 
 
 def _rows(status: "Status") -> list[tuple[str, str]]:
@@ -131,13 +182,16 @@ def _rows(status: "Status") -> list[tuple[str, str]]:
 
 
 def _daemon_rows(status: "Status") -> list[tuple[str, str]]:
-    daemon = status.daemon
+    daemon, service = status.daemon, status.service
+    by = service.supervisor if service.installed else "not installed"
+    rows = [("service", f"{by}, {service.state}: {service.detail}"), ("socket", service.socket)]
     if daemon is None:
-        return [("daemon", f"none on {status.service.socket}")]
+        return rows
     cache = "open" if daemon["cache"]["open"] else "given back"
     latency = daemon["latency_ms"].get("run", {"p50": 0, "p99": 0})
     return [
-        ("daemon", f"pid {daemon['pid']} on {status.service.socket}, up {daemon['uptime_s']:.0f} s"),
+        *rows,
+        ("daemon", f"pid {daemon['pid']}, up {daemon['uptime_s']:.0f} s"),
         ("served", f"{daemon['queries']} queries, p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms"),
         ("memory", f"{daemon['memory']['rss_bytes'] / 1e6:.0f} MB, index {cache}"),
     ]

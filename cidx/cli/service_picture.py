@@ -1,0 +1,76 @@
+"""A service as people and programs read it: rows and JSON of `cidx service status`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from cidx.supervisor.diagnosis import Fault
+from cidx.supervisor.service import Daemon, State
+
+
+def picture(
+    supervisor: str, state: State, faults: Sequence[Fault], daemon: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Everything at once; `daemon` is what a running daemon says of itself."""
+    installed = state.installed
+    return {
+        "supervisor": supervisor,
+        "installed": True,
+        "id": installed.id,
+        "repository": installed.root,
+        "state": state.word,
+        "unit_version": installed.version,
+        "python": installed.python,
+        "files": [str(file) for file in installed.files],
+        "enabled": state.enabled,
+        "socket": {
+            "path": state.socket_path,
+            "state": str(state.socket),
+            "exists": state.socket_exists,
+            "result": state.socket_result,
+        },
+        "process": {
+            "state": str(state.daemon),
+            "pid": state.pid or None,
+            "memory_bytes": state.memory_bytes or None,
+            "restarts": state.restarts,
+            "result": state.daemon_result,
+            "last_exit": state.last_exit,
+            "says": state.says,
+        },
+        "daemon": daemon,
+        "faults": [
+            {key: value for key, value in asdict(fault).items() if key != "mending"} for fault in faults
+        ],
+    }
+
+
+def rows(supervisor: str, state: State, daemon: dict[str, Any] | None) -> list[tuple[str, str]]:
+    installed = state.installed
+    found = [
+        ("repository", installed.root),
+        ("service", f"{installed.id} by {supervisor}, {state.word}"),
+        ("socket", f"{state.socket_path}, {state.socket}"),
+        ("daemon", _daemon(state)),
+    ]
+    if state.says:
+        found.append(("says", state.says))
+    if daemon is not None:
+        found.append(("served", f"{daemon['queries']} queries, {sum(daemon['errors'].values())} errors"))
+    if state.last_exit:
+        found.append(("last end", state.last_exit))
+    if state.restarts:
+        found.append(("restarts", f"{state.restarts} after failures"))
+    found.append(("files", ", ".join(map(str, installed.files))))
+    return found
+
+
+def _daemon(state: State) -> str:
+    if state.daemon is Daemon.IDLE:
+        return "none is needed now; the next query starts one"
+    parts = [str(state.daemon)]
+    if state.pid:
+        parts.append(f"pid {state.pid}")
+    if state.memory_bytes:
+        parts.append(f"{state.memory_bytes / 1e6:.0f} MB")
+    return ", ".join(parts)
