@@ -148,6 +148,8 @@ class _Server:
             self._failure = failure
             self.leave("its code can't be loaded")
         finally:
+            # Clients may have waited for longer than it takes to be idle.
+            self._vitals.last_request = time.monotonic()
             self._loaded.set()
 
     def _accept_until_leaving(self) -> None:
@@ -181,7 +183,8 @@ class _Server:
     def _consider_idleness(self) -> None:
         settings = self._settings()
         if (
-            self.service.is_working
+            not self._loaded.is_set()
+            or self.service.is_working
             or time.monotonic() - self._vitals.last_request < settings.ttl_minutes * 60
         ):
             return
