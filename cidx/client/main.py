@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from cidx.client.replies import Replies
 
-# What an answer depends on: whether colours are wanted, where this user's settings and caches are,
-# and (by prefix) settings. Nothing else of a user's environment is anybody's business.
-SHIPPED = frozenset({b"NO_COLOR", b"TERM", b"HOME", b"XDG_CONFIG_HOME", b"XDG_CACHE_HOME"})
+# What an answer depends on: whether colours are wanted and (by prefix) settings. Nothing else of a user's environment
+# is anybody's business; where the user's own files are, the daemon knows from its own.
+SHIPPED = frozenset({b"NO_COLOR", b"TERM"})
 SHIPPED_PREFIX = b"CIDX_"
 
 # As in cidx.api.errors, which is too heavy for here; a test compares them.
