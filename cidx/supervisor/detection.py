@@ -13,6 +13,7 @@ from pathlib import Path
 from cidx.api.errors import CidxError, Code
 from cidx.client import address
 from cidx.repository.repository import UserFolders
+from cidx.supervisor.launchd import Launchd
 from cidx.supervisor.service import Supervisor
 from cidx.supervisor.systemd import Systemd
 
@@ -32,7 +33,7 @@ def find(
 ) -> Supervisor | Absent:
     """The supervisor of this user. `system` is the root folder of the machine."""
     if sys.platform == "darwin":
-        return Absent("launchd is not supported yet")
+        return Launchd(users=users, environment=environment)
     if not (system / "run/systemd/system").is_dir():
         return Absent(*_why_no_systemd(environment, system))
     runtime = _runtime(users, environment)

@@ -14,6 +14,10 @@ from cidx.supervisor.service import UNIT_VERSION, Daemon, Place, Socket, State
 REPAIR = "cidx service repair"
 
 
+# A daemon is ready in a fraction of a second; clients wait 5 s for it.
+SLOW_START_S = 4.0
+
+
 class Mending(enum.StrEnum):
     """What `repair` does about a fault."""
 
@@ -120,7 +124,15 @@ def _of_definition(state: State) -> Fault | None:
 
 
 def _of_socket(state: State) -> Iterator[Fault]:
-    if state.socket is Socket.FAILED or state.daemon is Daemon.FAILED:
+    if state.starting_s > SLOW_START_S:
+        yield Fault(
+            code="never-ready",
+            what="the daemon does not get ready",
+            why=f"it has been starting for {state.starting_s:.0f} s; clients wait no longer than 5 s",
+            mending=Mending.RESTART,
+            next_step=f"cidx service logs -n 20, then {REPAIR}",
+        )
+    elif state.socket is Socket.FAILED or state.daemon is Daemon.FAILED:
         yield _failed(state)
     elif state.socket is Socket.STOPPED:
         yield Fault(

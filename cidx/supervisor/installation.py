@@ -53,7 +53,6 @@ class Installer:
             socket=socket_path,
             python=python or os.path.abspath(sys.executable),
             environment_file=str(environment_file.path(self.users)),
-            log=str(self.users.cache / "log" / f"{repository.id}.log"),
             memory_limit_mb=limit or _derived_limit_mb(repository),
             made=missing_folders(repository.index_folder),
         )

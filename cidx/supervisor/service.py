@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from cidx.api.errors import CidxError, Code
 from cidx.client import address
 
 # 1: the first units.
@@ -26,7 +27,6 @@ class Definition:
     socket: str
     python: str
     environment_file: str
-    log: str
     memory_limit_mb: int
     made: tuple[str, ...] = ()
 
@@ -84,7 +84,10 @@ class Daemon(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Everything that is known of one installed service, without asking its daemon."""
+    """Everything that is known of one installed service, without asking its daemon.
+
+    `starting_s` counts while the daemon starts; `says` is the daemon's own status line.
+    """
 
     installed: Installed
     place: Place
@@ -98,6 +101,7 @@ class State:
     socket_result: str
     daemon: Daemon
     daemon_result: str
+    starting_s: float
     pid: int
     memory_bytes: int
     restarts: int
@@ -153,3 +157,14 @@ class Supervisor(Protocol):
     def environment(self) -> Mapping[str, str]:
         """The variables that a daemon starts with, the environment file left out."""
         ...
+
+
+def unsayable(path: str, name: str, why: str, *, remedy: str = "") -> CidxError:
+    """The refusal of a path that the supervisor's files have no way to say."""
+    shown = ascii(path) if len(path) <= 300 else f"…{path[-300:]!a}"
+    return CidxError(
+        Code.UNSUPPORTED_PATH,
+        what=f"{name} can't be written into the supervisor's files: {shown}",
+        why=why,
+        next_step=f"{remedy or 'rename the folder'}, or run the daemon by hand: cidx daemon serve",
+    )

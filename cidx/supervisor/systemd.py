@@ -6,6 +6,7 @@ by its runtime folder, so that it is reached from `su` and cron too, where the e
 
 import os
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from cidx.supervisor.service import Daemon, Definition, Installed, Socket, State
 _PATIENCE_S = 60
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,UnitFileState,NeedDaemonReload,MainPID,MemoryCurrent,NRestarts,"
-    "ExecMainCode,ExecMainStatus,ExecMainExitTimestamp,StatusText"
+    "ExecMainCode,ExecMainStatus,ExecMainExitTimestamp,InactiveExitTimestampMonotonic,StatusText"
 )
 
 
@@ -183,6 +184,7 @@ class Systemd:
             socket_result=socket.get("Result", ""),
             daemon=_daemon_state(daemon),
             daemon_result=daemon.get("Result", ""),
+            starting_s=_starting_s(daemon),
             pid=_number(daemon.get("MainPID", "")),
             memory_bytes=_number(memory) if len(memory) < 19 else 0,
             restarts=_number(daemon.get("NRestarts", "")),
@@ -248,6 +250,14 @@ def _daemon_state(shown: Mapping[str, str]) -> Daemon:
             return Daemon.FAILED
         case _:
             return Daemon.IDLE
+
+
+def _starting_s(shown: Mapping[str, str]) -> float:
+    """How long it has been on its way, retries included; 0 where it is not."""
+    since_us = _number(shown.get("InactiveExitTimestampMonotonic", ""))
+    if _daemon_state(shown) is not Daemon.STARTING or not since_us:
+        return 0
+    return time.monotonic() - since_us / 1_000_000
 
 
 # CLD_… of waitid, as ExecMainCode has them.

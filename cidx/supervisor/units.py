@@ -7,11 +7,9 @@ of them can say is refused here, before anything is written.
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
-from cidx.api.errors import CidxError, Code
 from cidx.supervisor import templates
-from cidx.supervisor.service import UNIT_VERSION, Definition
+from cidx.supervisor.service import UNIT_VERSION, Definition, unsayable
 
 _NAME = re.compile(r"cidx-([0-9a-f]{16})\.(socket|service)")
 _X_FIELD = re.compile(r"^X-Cidx(\w+)=(.*)$", re.MULTILINE)
@@ -125,12 +123,3 @@ def _refuse_in_bare_path(path: str) -> None:
     if found is not None:
         name = "the path of the configuration folder"
         raise unsayable(path, name, f"systemd would read {found!r} in it as something else")
-
-
-def unsayable(path: str, name: str, why: str) -> CidxError:
-    return CidxError(
-        Code.UNSUPPORTED_PATH,
-        what=f"{name} can't be written into the supervisor's files: {path.encode(errors='backslashreplace').decode()}",
-        why=why,
-        next_step=f"move or rename {Path(path).name!r}, or run the daemon by hand: cidx daemon serve",
-    )
