@@ -47,6 +47,9 @@ class Tree:
         home = place / "home"
         home.mkdir()
         self.users = UserFolders(home=home, config=home / ".config" / "cidx", cache=home / ".cache" / "cidx")
+        # Whoever runs the tests may have a user manager; there is none here.
+        self.runtime = place / "run"
+        self.runtime.mkdir()
         if git:
             self.git("init", "-q", "-b", "main")
 
@@ -87,7 +90,7 @@ class Tree:
         out, err = io.BytesIO(), io.BytesIO()
         session = Session(
             directory=directory or self.root,
-            environment=dict(environment or {}),
+            environment={"XDG_RUNTIME_DIR": str(self.runtime), **(environment or {})},
             users=self.users,
             source=OneShot(self.users),
             terminal=terminal or Terminal(),

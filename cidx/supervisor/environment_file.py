@@ -4,12 +4,21 @@ It may hold secrets, so it has to be this user's and unreadable for others; `doc
 """
 
 import os
+import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from cidx.repository.repository import UserFolders
 
 NAME = "environment"
+
+# Our own settings, proxies and certificates, and whatever names itself a key: the shell ships CIDX_… with each query,
+# but the daemon's own life (idle time, memory) goes by what it was started with.
+_MATTERS = re.compile(
+    r"^CIDX_|^GIT_|_PROXY$|^SSL_CERT|_CA_BUNDLE$|_(API_)?KEY$|_TOKEN$|_SECRET$|^XDG_(CONFIG|CACHE|RUNTIME)_",
+    re.IGNORECASE,
+)
 
 
 def path(users: UserFolders) -> Path:
@@ -40,6 +49,17 @@ def load(file: Path) -> dict[str, str]:
         name, equals, value = line.strip().partition("=")
         if equals and not name.startswith(("#", ";")):
             found[name.strip()] = _unquoted(value.strip())
+    return found
+
+
+def differences(shell: Mapping[str, str], service: Mapping[str, str]) -> dict[str, list[str]]:
+    """Names of variables that may change what a daemon does and are not the same on both sides. Never their values."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(shell.keys() | service.keys()):
+        if not _MATTERS.search(name) or shell.get(name) == service.get(name):
+            continue
+        where = "different" if name in shell and name in service else "only here"
+        found.setdefault(where if name in shell else "only in the service", []).append(name)
     return found
 
 

@@ -21,7 +21,7 @@ from cidx.repository.repository import Repository, UserFolders
 from cidx.repository.settings import Settings
 from cidx.supervisor import environment_file
 from cidx.supervisor.diagnosis import Fault, Mending, faults
-from cidx.supervisor.files import missing_folders
+from cidx.supervisor.files import missing_folders, remove_empty
 from cidx.supervisor.service import Definition, Installed, Place, Socket, State, Supervisor
 
 LINK = "daemon.sock"
@@ -139,6 +139,7 @@ class Installer:
                 link.unlink()
             if str(folder) in made and _is_unused(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+        remove_empty(made)
 
 
 def warm_up(definition: Definition) -> str | None:
@@ -225,9 +226,9 @@ def _link(repository: Repository, target: str) -> None:
 
 def _is_unused(folder: Path) -> bool:
     """Whether a repository's folder holds only what preparing it makes."""
+    index = folder / repositories.INDEX
     try:
-        return {path.name for path in folder.iterdir()} <= {".gitignore", repositories.INDEX} and not any(
-            (folder / repositories.INDEX).iterdir()
-        )
+        names = {path.name for path in folder.iterdir()}
+        return names <= {".gitignore", index.name} and not (index.is_dir() and any(index.iterdir()))
     except OSError:
         return False

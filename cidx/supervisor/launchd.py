@@ -62,7 +62,7 @@ class Launchd:
 
     def install(self, definitions: Sequence[Definition]) -> list[str]:
         before = {service.id: service for service in self.installed()}
-        missing = (*files.missing_folders(self._folder), *files.missing_folders(self._logs))
+        missing = [f for folder in self._own_folders for f in files.missing_folders(folder)]
         inherited = [
             folder for service in before.values() for folder in service.made if self._is_ours(folder)
         ]
@@ -128,8 +128,12 @@ class Launchd:
         path = address.socket_path("/", environment={}, home=str(self._users.home))
         return Path(path).parent / f"{id_}.sock"
 
+    @property
+    def _own_folders(self) -> tuple[Path, ...]:
+        return self._folder, self._logs, self._socket("").parent
+
     def _is_ours(self, folder: str) -> bool:
-        return self._folder.is_relative_to(folder) or self._logs.is_relative_to(folder)
+        return any(own.is_relative_to(folder) for own in self._own_folders)
 
     def _text(self, definition: Definition, *, made: Sequence[str]) -> str:
         variables = environment_file.load(Path(definition.environment_file))

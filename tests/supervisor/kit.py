@@ -4,7 +4,10 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from cidx.client import address
 from cidx.supervisor.service import UNIT_VERSION, Daemon, Definition, Installed, Place, Socket, State
@@ -53,6 +56,13 @@ def state(**changes: Any) -> State:
         says="",
     )
     return replace(good, **changes)
+
+
+def pretend_mac(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the two modules that decide by the platform, and for nobody else's imports."""
+    mac = SimpleNamespace(**{**vars(sys), "platform": "darwin"})
+    monkeypatch.setattr("cidx.client.address.sys", mac)
+    monkeypatch.setattr("cidx.supervisor.detection.sys", mac)
 
 
 # Keeps what launchd would keep in a folder: an agent is a file with its domain in its name, `leaving` counts the

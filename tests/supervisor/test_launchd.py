@@ -15,7 +15,7 @@ from cidx.supervisor import plists
 from cidx.supervisor.diagnosis import faults
 from cidx.supervisor.launchd import Launchd
 from cidx.supervisor.service import Daemon, Definition, Socket
-from tests.supervisor.kit import Launchctl, definition
+from tests.supervisor.kit import Launchctl, definition, pretend_mac
 
 GUI, USER = f"gui/{os.getuid()}", f"user/{os.getuid()}"
 
@@ -50,7 +50,7 @@ class Mac:
 
 @pytest.fixture
 def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mac:
-    monkeypatch.setattr("sys.platform", "darwin")
+    pretend_mac(monkeypatch)
     return Mac(tmp_path)
 
 
@@ -112,7 +112,7 @@ def test_install_and_uninstall_leave_nothing(mac: Mac) -> None:
     assert mac.state.socket is Socket.LISTENING
     mac.launchd.uninstall(mac.launchd.installed())
     assert mac.launchctl.agents == []
-    assert files_below(mac.home) - before <= {mac.home / ".cidx"}
+    assert files_below(mac.home) == before
 
 
 def test_installing_again_changes_nothing(mac: Mac) -> None:

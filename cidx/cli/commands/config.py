@@ -1,12 +1,15 @@
 """`cidx config`: show and change settings, each with where it comes from."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cidx.cli.application import Command, Group
 from cidx.cli.options import json_option
 from cidx.cli.session import Session
+
+if TYPE_CHECKING:
+    from cidx.repository.repository import Repository
 
 
 @click.group(cls=Group, name="config")
@@ -65,7 +68,10 @@ def get(session: Session, name: str) -> None:
 @click.argument("value")
 @click.pass_obj
 def set_(session: Session, name: str, value: str) -> None:
-    """Set a value in the repository's config.json. Lists are separated by commas."""
+    """Set a value in the repository's config.json. Lists are separated by commas.
+
+    daemon.enabled installs the service (true) or removes it (false); an installed one follows daemon.memory_limit_mb.
+    """
     from cidx.repository import repository as repositories
     from cidx.repository import settings
 
@@ -77,6 +83,18 @@ def set_(session: Session, name: str, value: str) -> None:
     session.out.line(f"{setting.path} = {_text(parsed)}")
     if setting.variable in session.environment:
         session.err.line(f"cidx: {setting.variable} in the environment comes first")
+    _tell_service(session, repository, setting.path, parsed)
+
+
+def _tell_service(session: Session, repository: "Repository", path: str, value: Any) -> None:
+    from cidx.cli.commands import service
+
+    if path == "daemon.memory_limit_mb":
+        service.refresh_service(session, repository)
+    elif path == "daemon.enabled" and value:
+        service.install_services(session, service.installer_of(session), [repository])
+    elif path == "daemon.enabled":
+        service.remove_service(session, repository)
 
 
 def _text(value: Any) -> str:

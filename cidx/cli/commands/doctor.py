@@ -2,6 +2,7 @@
 
 import enum
 import importlib.util
+import shlex
 import shutil
 import subprocess
 import sys
@@ -169,24 +170,94 @@ def _check_index(session: Session) -> Iterator[Finding]:
         )
 
 
+def _check_service(session: Session) -> Iterator[Finding]:
+    from cidx.cli.commands.status import service_of
+    from cidx.supervisor.detection import INSTEAD, Absent
+    from cidx.supervisor.diagnosis import faults
+
+    repository = session.repository()
+    supervisor, state = service_of(session, repository)
+    if isinstance(supervisor, Absent):
+        remedy = f"{supervisor.remedy}, or: {INSTEAD}" if supervisor.remedy else INSTEAD
+        yield Finding("service", Verdict.NOTE, f"no supervisor: {supervisor.why}", remedy)
+        return
+    if state is None:
+        wanted = session.settings(repository).daemon.enabled
+        detail = f"{supervisor.name} runs, and no service is installed for {repository.root}"
+        yield Finding("service", Verdict.NOTE, detail, "cidx service install" if wanted else "")
+    else:
+        found = faults(state)
+        for fault in found:
+            yield Finding("service", Verdict.PROBLEM, f"{fault.what}: {fault.why}", fault.next_step)
+        if not found:
+            yield Finding("service", Verdict.OK, f"installed with {supervisor.name}, {state.word}")
+    others = [service for service in supervisor.installed() if service.id != repository.id]
+    orphans = [
+        one.installed
+        for one in supervisor.states(others)
+        if any(fault.code == "orphan" for fault in faults(one))
+    ]
+    if orphans:
+        yield Finding(
+            "service",
+            Verdict.NOTE,
+            f"installed for repositories that are gone: {', '.join(one.root or one.id for one in orphans)}",
+            "cidx service repair --all",
+        )
+
+
+def _check_environment(session: Session) -> Iterator[Finding]:
+    from cidx.cli.commands.status import service_of
+    from cidx.supervisor import environment_file
+    from cidx.supervisor.detection import Absent
+
+    file = environment_file.path(session.users)
+    problem = environment_file.problem(file)
+    if problem:
+        yield Finding(
+            "environment", Verdict.PROBLEM, f"{file}: {problem}", f"chmod 600 {shlex.quote(str(file))}"
+        )
+    supervisor, state = service_of(session, session.repository())
+    if isinstance(supervisor, Absent) or state is None:
+        return
+    theirs = {**supervisor.environment(), **environment_file.load(file)}
+    differences = environment_file.differences(session.environment, theirs)
+    if not differences:
+        yield Finding("environment", Verdict.OK, "the daemon sees what this shell sees, as far as it matters")
+        return
+    yield Finding(
+        "environment",
+        Verdict.NOTE,
+        "a service does not see this shell's variables: "
+        + "; ".join(f"{where}: {', '.join(names)}" for where, names in differences.items()),
+        f"write what the daemon needs as NAME=value lines into {file} (mode 0600), "
+        f"then: cidx service {'install' if supervisor.name == 'launchd' else 'restart'}",
+    )
+
+
 def _check_daemon(session: Session) -> Iterator[Finding]:
     import os
 
-    from cidx.cli.commands.status import ask_daemon, socket_path
+    from cidx.cli.commands.status import ask_daemon, service_of, socket_path
+    from cidx.supervisor.service import Daemon, Socket
 
     repository = session.repository()
     path = socket_path(session, repository)
     found = ask_daemon(session, repository, "get_status")
+    state = service_of(session, repository)[1]
     if found is not None:
         yield Finding(
             "daemon", Verdict.OK, f"pid {found['pid']} with cidx {found['version']} answers on {path}"
         )
+    elif state is not None and state.socket is Socket.LISTENING and state.daemon is not Daemon.RUNNING:
+        yield Finding("daemon", Verdict.OK, f"{state.daemon}: the next query is served by one on {path}")
     elif os.path.lexists(path):
+        service = "cidx service restart" if state is not None else "end that daemon, or remove the socket"
         yield Finding(
             "daemon",
             Verdict.PROBLEM,
             f"what is at {path} does not answer this cidx: it is of another version, hung, or no daemon any more",
-            "end that daemon, or remove the socket if there is none; commands answer without it meanwhile",
+            f"{service}; commands answer without it meanwhile",
         )
     else:
         yield Finding("daemon", Verdict.OK, "none: every command answers in its own process")
@@ -201,5 +272,7 @@ CHECKS: tuple[Callable[[Session], Iterator[Finding]], ...] = (
     _check_repository,
     _check_settings,
     _check_index,
+    _check_service,
+    _check_environment,
     _check_daemon,
 )

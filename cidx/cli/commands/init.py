@@ -1,6 +1,7 @@
 """`cidx init`: write the configuration, so that it can be edited and an index can be made."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,12 +9,21 @@ from cidx.api.errors import CidxError, Code
 from cidx.cli.application import Command
 from cidx.cli.session import Session
 
+if TYPE_CHECKING:
+    from cidx.repository.repository import Repository
+
 
 @click.command(cls=Command)
+@click.option(
+    "--daemon/--no-daemon",
+    "wants_daemon",
+    default=None,
+    help="Install the service too; or note that this repository wants none, and remove it.",
+)
 @click.option("--ttl-minutes", metavar="N", help="Idle minutes after which a daemon gives its memory back.")
 @click.option("--force", is_flag=True, help="Write the configuration anew, with the defaults.")
 @click.pass_obj
-def command(session: Session, ttl_minutes: str | None, force: bool) -> None:
+def command(session: Session, wants_daemon: bool | None, ttl_minutes: str | None, force: bool) -> None:
     """Prepare a repository: write .code-indexer/config.json.
 
     Inside git the repository is the whole working tree; elsewhere it is the current folder.
@@ -34,7 +44,20 @@ def command(session: Session, ttl_minutes: str | None, force: bool) -> None:
     session.out.line(f"configuration: {file}")
     if found.why_elsewhere:
         session.out.line(f"kept there because {found.why_elsewhere}")
+    if wants_daemon is not None:
+        _set_up_service(session, found, wanted=wants_daemon)
     session.out.line("next: cidx index")
+
+
+def _set_up_service(session: Session, repository: "Repository", *, wanted: bool) -> None:
+    from cidx.cli.commands import service
+    from cidx.repository import settings
+
+    if wanted:
+        service.install_services(session, service.installer_of(session), [repository])
+        return
+    settings.write_value(repository.folder / settings.FILE, settings.SETTINGS["daemon.enabled"], value=False)
+    service.remove_service(session, repository)
 
 
 def _root(session: Session) -> Path:

@@ -100,6 +100,30 @@ def install_services(session: Session, installer: "Installer", wanted: "Sequence
         session.out.line("the next query starts the daemon")
 
 
+def remove_service(session: Session, repository: "Repository") -> None:
+    """Remove the service of a repository if there is one; without a supervisor there is none."""
+    from cidx.supervisor import detection
+
+    if isinstance(detection.find(session.users, session.environment), detection.Absent):
+        return
+    installer = installer_of(session)
+    services = [service for service in installer.supervisor.installed() if service.id == repository.id]
+    installer.uninstall(services)
+    for service in services:
+        session.out.line(f"removed: {_shown(service.root)}")
+
+
+def refresh_service(session: Session, repository: "Repository") -> None:
+    """Let an installed service follow a changed setting."""
+    from cidx.supervisor import detection
+
+    if isinstance(detection.find(session.users, session.environment), detection.Absent):
+        return
+    installer = installer_of(session)
+    if any(service.id == repository.id for service in installer.supervisor.installed()):
+        install_services(session, installer, [repository])
+
+
 def _installed_repositories(session: Session, installer: "Installer") -> "list[Repository]":
     from cidx.repository import repository as repositories
     from cidx.supervisor.service import Place, place_of
