@@ -239,5 +239,6 @@ class _Application(Group):
 @click.pass_context
 def application(context: click.Context) -> None:
     """Code search that answers in a blink: by meaning, by words, or both."""
+    context.obj.command = context.invoked_subcommand or ""
     if context.invoked_subcommand is None:
         context.obj.out.line(context.get_help())

@@ -89,7 +89,7 @@ class Source(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """One run of one command line. `failed` is the code of the error it ended with.
+    """One run of one command line: `command` is its name, `failed` the code of the error it ended with.
 
     `repeatable` says that the same command line has the same answer as long as the repository stays as it is.
     """
@@ -104,6 +104,7 @@ class Session:
     cancelled: threading.Event = field(default_factory=threading.Event)
     started: float = field(default_factory=time.perf_counter)
     resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    command: str = ""
     failed: str = ""
     repeatable: bool = False
 

@@ -13,13 +13,21 @@ class Notifier:
 
     def __init__(self, environment: MutableMapping[str, str]) -> None:
         self._address = environment.pop("NOTIFY_SOCKET", "")
+        self._said = ""
         self.watchdog_s = _watchdog_s(environment)
+
+    @property
+    def is_heard(self) -> bool:
+        return bool(self._address)
 
     def ready(self) -> None:
         self._send("READY=1")
 
     def status(self, text: str) -> None:
-        self._send(f"STATUS={text}")
+        """The line that `systemctl status` shows; sent when it differs."""
+        if text != self._said:
+            self._said = text
+            self._send(f"STATUS={text}")
 
     def alive(self) -> None:
         self._send("WATCHDOG=1")

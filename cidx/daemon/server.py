@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cidx import log
+from cidx.api.errors import CidxError
 from cidx.api.versions import VERSION
 from cidx.daemon.activation import Listener
 from cidx.daemon.code import LoadedCode
@@ -36,6 +37,8 @@ _REFUSED_S = 1.0
 _MOST_REFUSED = 128
 # A supervisor waits longer than this before it kills.
 _DRAIN_S = 10.0
+# The supervisor hears how it goes so long after somebody came, once for all who came meanwhile.
+_STATUS_S = 2.0
 # How often what runs is compared with its deadline, while anything runs.
 _OVERDUE_STEP_S = 5.0
 
@@ -70,12 +73,14 @@ class _Server:
         self._listener = listener
         self._warm = warm
         self._vitals = vitals
-        self._settings = settings
+        self._read_settings = settings
+        self._settings = DaemonSettings()
         self._notifier = notifier
         self._code: LoadedCode | None = None
         self._loaded = threading.Event()
         self._failure: BaseException | None = None
         self._why_leaving = ""
+        self._untold_since: float | None = None
         self._clients: set[socket.socket] = set()
         self._refused: deque[tuple[float, socket.socket]] = deque()
         self._lock = threading.Lock()
@@ -149,7 +154,7 @@ class _Server:
             self.leave("its code can't be loaded")
         finally:
             # Clients may have waited for longer than it takes to be idle.
-            self._vitals.last_request = time.monotonic()
+            self._vitals.connected(0)
             self._loaded.set()
 
     def _accept_until_leaving(self) -> None:
@@ -157,6 +162,8 @@ class _Server:
         poller.register(self._listener.socket, select.POLLIN)
         poller.register(self._woken, select.POLLIN)
         while not self._why_leaving:
+            self._follow_settings()
+            self._tell()
             events = poller.poll(self._patience_s() * 1000)
             self._notifier.alive()
             for descriptor, _ in events:
@@ -169,23 +176,52 @@ class _Server:
             if not events:
                 self._consider_idleness()
 
+    def _follow_settings(self) -> None:
+        """Go on with the old ones while the new ones make no sense: whoever asks is told."""
+        try:
+            self._settings = self._read_settings()
+        except CidxError as error:
+            log.get().debug("settings unusable", extra=log.fields(why=error.why))
+
     def _patience_s(self) -> float:
         """How long the loop may sleep."""
-        waits = [self._settings().eviction_check_interval_seconds]
+        waits = [self._settings.eviction_check_interval_seconds]
         if self.service.is_working:
             waits.append(_OVERDUE_STEP_S)
         if self._refused:
             waits.append(_REFUSED_S)
+        if self._untold_since is not None:
+            waits.append(_STATUS_S)
         if self._notifier.watchdog_s is not None:
             waits.append(self._notifier.watchdog_s)
         return min(waits)
 
+    def _tell(self) -> None:
+        """Keep the supervisor's status line right."""
+        since = self._untold_since
+        if self._notifier.is_heard and (since is None or time.monotonic() - since >= _STATUS_S):
+            self._untold_since = None
+            self._notifier.status(self._status())
+
+    def _status(self) -> str:
+        settings, cache, counts = self._settings, self._warm.describe(), self._vitals.to_json()
+        errors = sum(counts["errors"].values())
+        index = "index not open"
+        if cache["open"]:
+            index = f"generation {cache['generation']}, {cache['files']} files, {cache['chunks']} chunks open"
+        said = f"queries: {counts['queries']}, errors: {errors}; {index}; answers kept: {cache['answers']}"
+        if not (cache["open"] or settings.auto_shutdown_on_idle):
+            return said
+        then = "leaves" if settings.auto_shutdown_on_idle else "gives its memory back"
+        idle_at = time.localtime(time.time() + settings.ttl_minutes * 60 - self._vitals.idle_s)
+        return f"{said}; {then} at {time.strftime('%H:%M:%S', idle_at)} if nobody asks"
+
     def _consider_idleness(self) -> None:
-        settings = self._settings()
+        settings = self._settings
         if (
             not self._loaded.is_set()
             or self.service.is_working
-            or time.monotonic() - self._vitals.last_request < settings.ttl_minutes * 60
+            or self._vitals.idle_s < settings.ttl_minutes * 60
         ):
             return
         if self._warm.is_open():
@@ -217,6 +253,8 @@ class _Server:
                 with self._lock:
                     self._clients.add(client)
                 self._vitals.connected(1)
+                if self._untold_since is None:
+                    self._untold_since = time.monotonic()
                 threading.Thread(target=self._serve_client, args=(client,), daemon=True).start()
 
     def _refuse(self, client: socket.socket) -> None:

@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
+from cidx import log
 from cidx.api.errors import CidxError, Code
 from cidx.api.versions import PROTOCOL, VERSION
 from cidx.daemon.vitals import Vitals
 
 # A query takes milliseconds; whatever takes this long is told to stop.
 _DEADLINE_S = 120.0
+# The id of a request goes into the log.
+_LONGEST_ID = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +44,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How a command line ended."""
+    """How a command line ended: `error` is the code of its error, `command` the name of what was run."""
 
     code: int
     out: bytes
     err: bytes
     error: str = ""
+    command: str = ""
 
 
 Run = Callable[[Call], Reply]
@@ -128,7 +132,7 @@ class Service:
     def cancel(self, connection: Any, request_id: Any) -> bool:
         """Stop a request of another connection; whether there was one."""
         with self._lock:
-            running = self._running.get(str(request_id))
+            running = self._running.get(str(request_id)[:_LONGEST_ID])
         if running is not None:
             running[1].set()
         return running is not None
@@ -187,16 +191,29 @@ class Service:
 
     def _answer(self, operation: str, call: Call, request_id: str) -> Reply:
         started = time.monotonic()
-        key = request_id or f"own-{threading.get_ident()}"
+        key = request_id[:_LONGEST_ID] or f"own-{threading.get_ident()}"
         with self._lock:
             self._running[key] = (started + _DEADLINE_S, call.cancelled)
+        reply = None
         try:
             reply = self._run(call)
         finally:
             with self._lock:
                 self._running.pop(key, None)
-        self._vitals.request(operation, (time.monotonic() - started) * 1000, error=reply.error)
+            self._note(operation, key, (time.monotonic() - started) * 1000, reply)
         return reply
+
+    def _note(self, operation: str, key: str, took_ms: float, reply: Reply | None) -> None:
+        """Count and log a request; without a reply it has failed, and the exception is still on its way."""
+        if reply is None:
+            self._vitals.request(operation, took_ms, error=Code.BUG.slug)
+            found = log.fields(op=operation, req=key, took_ms=took_ms, code=Code.BUG.slug)
+            log.get().error("request failed", exc_info=True, extra=found)
+            return
+        self._vitals.request(operation, took_ms, error=reply.error)
+        op, code = reply.command or operation, reply.error or "ok"
+        found = log.fields(op=op, req=key, took_ms=took_ms, exit=reply.code, code=code)
+        log.get().info("request answered", extra=found)
 
     def _counted(self, operation: str, work: Callable[[], str]) -> str:
         started = time.monotonic()

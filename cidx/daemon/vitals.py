@@ -44,7 +44,7 @@ class Vitals:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.started = time.monotonic()
-        self.last_request = self.started
+        self._wanted = self.started
         self._requests: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
@@ -57,7 +57,7 @@ class Vitals:
             self._latencies[operation].add(took_ms)
             if error:
                 self._errors[error] += 1
-            self.last_request = time.monotonic()
+            self._wanted = time.monotonic()
 
     def event(self, name: str) -> None:
         """Something worth counting: `cache_hits`, `connections_total`, `opened`."""
@@ -68,7 +68,12 @@ class Vitals:
         with self._lock:
             self.connections += change
             self._events["connections_total"] += change > 0
-            self.last_request = time.monotonic()
+            self._wanted = time.monotonic()
+
+    @property
+    def idle_s(self) -> float:
+        """Since somebody came or was answered last."""
+        return time.monotonic() - self._wanted
 
     @property
     def uptime_s(self) -> float:

@@ -45,6 +45,7 @@ class _Open:
 
         self.snapshot = open_current(index)
         self.follower = Follower(index)
+        self.files, self.chunks = self.snapshot.catalogue.counts()
         self.leases = 0
         self.retired = False
 
@@ -164,7 +165,7 @@ class Warm:
         before = (self._looks, self._known_state())
         said, repeatable = answer()
         after = (self._looks, self._known_state())
-        if repeatable and before == after:
+        if repeatable and before == after and after[1] is not None:
             self._answers.keep(after[1], question, said, size_bytes=len(said.out) + len(said.err))
         return said
 
@@ -178,6 +179,8 @@ class Warm:
             return {
                 "open": held is not None,
                 "generation": held.snapshot.generation if held else None,
+                "files": held.files if held else 0,
+                "chunks": held.chunks if held else 0,
                 "vectors": len(held.snapshot.vectors) if held else 0,
                 "answers": len(self._answers),
                 "bytes": (held.snapshot.vectors.size_bytes if held else 0) + self._answers.size_bytes,

@@ -167,6 +167,8 @@ def environment(place: Path, *, usual: bool = True) -> dict[str, str]:
         "XDG_DATA_HOME": str(place / "data") if usual else "",
         "XDG_RUNTIME_DIR": str(place / "run"),
         "CIDX_STANDALONE": "",
+        # Nobody reads the daemon's records: a pipe full of them would stop it.
+        "CIDX_LOG": "warning",
     }
 
 

@@ -67,7 +67,9 @@ def serving(tree: Tree, **environment: str) -> Iterator[Daemon]:
     """The foreground daemon of a tree, ready; it has left when the block ends."""
     # A socket's path has at most 107 bytes, which the folders of tests use up.
     runtime = Path(environment.pop("XDG_RUNTIME_DIR", "") or tempfile.mkdtemp(prefix="cidx-"))
-    process = tree.spawn("daemon", "serve", XDG_RUNTIME_DIR=str(runtime), **environment)
+    # Nobody reads its records: a pipe full of them would stop it.
+    quiet = {"CIDX_LOG": "warning"}
+    process = tree.spawn("daemon", "serve", **{"XDG_RUNTIME_DIR": str(runtime), **quiet, **environment})
     try:
         assert process.stderr is not None
         said = process.stderr.readline()

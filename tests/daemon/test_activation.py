@@ -3,7 +3,9 @@
 import contextlib
 import errno
 import itertools
+import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -212,6 +214,14 @@ def messages(inbox: socket.socket, *, until: str) -> list[str]:
     return found
 
 
+def messages_until_status(inbox: socket.socket) -> list[str]:
+    inbox.settimeout(PATIENCE_S)
+    found: list[str] = []
+    while not any(line.startswith("STATUS=") for line in found):
+        found += inbox.recv(4096).decode().split("\n")
+    return found
+
+
 @pytest.mark.parametrize("abstract", [False, True])
 def test_the_supervisor_hears_ready_alive_and_stopping(
     indexed: Tree, listener: socket.socket, runtime: Path, *, abstract: bool
@@ -231,6 +241,30 @@ def test_the_supervisor_hears_ready_alive_and_stopping(
             process.send_signal(signal.SIGTERM)
             messages(inbox, until="STOPPING=1")
             assert process.wait(PATIENCE_S) == 0
+
+
+def test_the_status_line_tells_how_it_goes_once_things_calm_down(
+    indexed: Tree, listener: socket.socket, runtime: Path
+) -> None:
+    path = listener.getsockname()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as inbox:
+        inbox.bind(str(runtime / "notify"))
+        heard = {"NOTIFY_SOCKET": str(runtime / "notify")}
+        with activated(indexed, listener.fileno(), environment=heard):
+            messages(inbox, until="READY=1")
+            [first] = [line for line in messages_until_status(inbox) if line.startswith("STATUS=")]
+            assert first.startswith(
+                "STATUS=queries: 0, errors: 0; index not open; answers kept: 0; leaves at "
+            )
+            for _ in range(5):
+                with contextlib.closing(unix_connect(path)) as connection:
+                    json.loads(connection.root.query(str(indexed.root), "needle"))
+            [second] = [line for line in messages_until_status(inbox) if line.startswith("STATUS=")]
+            assert re.match(
+                r"STATUS=queries: 5, errors: 0; generation 1, \d+ files, \d+ chunks open; answers kept: 1; leaves at "
+                r"\d\d:\d\d:\d\d if nobody asks$",
+                second,
+            )
 
 
 def test_a_supervisor_that_does_not_listen_is_no_trouble(

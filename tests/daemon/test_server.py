@@ -119,6 +119,20 @@ def test_trouble_with_the_index_is_answered_not_died_of(indexed: Tree) -> None:
         assert daemon.process.poll() is None
 
 
+def test_settings_that_make_no_sense_are_answered_not_died_of(indexed: Tree) -> None:
+    file = indexed.root / ".code-indexer/config.json"
+    file.write_text('{"daemon": {"ttl_minutes": "soon"}}')
+    with serving(indexed) as daemon:
+        ran = daemon.run("query", "needle")
+        assert ran.code == 2
+        assert "ttl_minutes" in ran.err
+        file.unlink()
+        assert daemon.run("query", "needle").code == 0
+        file.write_text("no JSON at all")
+        assert daemon.run("query", "needle").code == 2
+        assert daemon.process.poll() is None
+
+
 def test_an_idle_daemon_gives_the_memory_back_and_leaves(indexed: Tree) -> None:
     with serving(
         indexed, CIDX_DAEMON_TTL_MINUTES="0.01", CIDX_DAEMON_EVICTION_CHECK_INTERVAL_SECONDS="0.1"
@@ -134,6 +148,7 @@ def test_an_idle_daemon_that_may_not_leave_only_gives_the_memory_back(indexed: T
         CIDX_DAEMON_TTL_MINUTES="0.01",
         CIDX_DAEMON_EVICTION_CHECK_INTERVAL_SECONDS="0.1",
         CIDX_DAEMON_AUTO_SHUTDOWN_ON_IDLE="false",
+        CIDX_LOG="info",
     ) as daemon:
         daemon.run("query", "needle")
         # Asking resets the idle time, so the log is what tells.

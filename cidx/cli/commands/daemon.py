@@ -1,7 +1,6 @@
 """`cidx daemon`: the daemon of one repository, as a supervisor or a person starts it."""
 
 import io
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -46,8 +45,7 @@ def serve(session: Session) -> None:
         )
     repository = session.repository()
     listener = _listener(session, repository)
-    if not log.get().handlers:
-        log_to(session, logging.INFO)
+    _log(session, repository)
     from cidx import daemon
     from cidx.daemon.notify import Notifier
     from cidx.daemon.vitals import Vitals
@@ -64,6 +62,20 @@ def serve(session: Session) -> None:
         settings=lambda: warm.settings(repository, session.environment).daemon,
         notifier=Notifier(os.environ),
     )
+
+
+def _log(session: Session, repository: "Repository") -> None:
+    """To where the supervisor keeps it, else to the terminal; `-v` has seen to it already."""
+    logger = log.get()
+    if logger.handlers:
+        return
+    level = log.level(session.environment)
+    handler = log.supervised(session.environment, repository=str(repository.root))
+    if handler is None:
+        log_to(session, level)
+    else:
+        logger.setLevel(level)
+        logger.addHandler(handler)
 
 
 def runner(warm: "Warm", users: "UserFolders") -> "Callable[[Call], Reply]":
@@ -90,7 +102,8 @@ def runner(warm: "Warm", users: "UserFolders") -> "Callable[[Call], Reply]":
             cancelled=call.cancelled,
         )
         code = run(call.argv, session)
-        return Reply(code, out.getvalue(), err.getvalue(), session.failed), session.repeatable
+        reply = Reply(code, out.getvalue(), err.getvalue(), session.failed, session.command)
+        return reply, session.repeatable
 
     return lambda call: warm.reply(
         call.question, Path(call.directory), call.environment, lambda: answer(call)
