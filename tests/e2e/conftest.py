@@ -3,13 +3,19 @@
 `CIDX_E2E=required` turns the skip, where no machine can be booted, into a failure.
 """
 
+import itertools
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.machine import Machine, User, build_wheel, install, why_impossible
+from tests.e2e.kit import Repository
+from tests.e2e.machine import CHECKOUT, Machine, User, build_wheel, install, put_in_place, why_impossible
+
+NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +39,59 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="session")
-def dev(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> User:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout, as it is when the tests begin."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"), CHECKOUT)
+
+
+@pytest.fixture(scope="session")
+def dev(machine: Machine, built: Path) -> User:
     """A user who has a manager, and cidx on PATH."""
     user = machine.users["dev"]
-    install(build_wheel(tmp_path_factory.mktemp("wheel")), user)
+    install(built, user)
     user.wait_for_manager()
     return user
+
+
+@pytest.fixture
+def upgrade(dev: User, built: Path, tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Replaces the installed package, by pip, with this checkout under another version; taken back at the end."""
+    original = (CHECKOUT / "cidx/api/versions.py").read_text()
+
+    def to(text: str) -> None:
+        sources = tmp_path / text
+        for name in ("cidx", "packaging"):
+            shutil.copytree(CHECKOUT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(CHECKOUT / name, sources / name)
+        (sources / "cidx/api/versions.py").write_text(
+            re.sub("^VERSION = .*$", f'VERSION = "{text}"', original, flags=re.M)
+        )
+        put_in_place(build_wheel(tmp_path, sources), dev)
+
+    yield to
+    put_in_place(built, dev)
+
+
+@pytest.fixture
+def make(dev: User) -> Iterator[Callable[..., Repository]]:
+    """Makes repositories, by name; of their services and files nothing is left."""
+    made = []
+
+    def make_one(name: str = "", files: dict[str, str] | None = None) -> Repository:
+        # Names of their own: what the journal says of one test's repository is not of another's.
+        made.append(Repository(dev, name or f"repository-{next(NUMBERS)}", files))
+        return made[-1]
+
+    yield make_one
+    for repository in made:
+        repository.remove()
+
+
+@pytest.fixture
+def repository(make: Callable[..., Repository]) -> Repository:
+    """A repository with an index and a service; its daemon stays until told otherwise."""
+    made = make()
+    made.done("index")
+    made.install()
+    return made

@@ -310,7 +310,6 @@ class User:
         self,
         *command: str,
         directory: str | None = None,
-        timeout_s: float = PATIENCE_S,
         **variables: str,
     ) -> Answer:
         return self.machine.enter(
@@ -318,7 +317,6 @@ class User:
             uid=self.uid,
             directory=directory or self.home,
             environment=self.environment | variables,
-            timeout_s=timeout_s,
         )
 
     def done(self, *command: str, directory: str | None = None) -> str:
@@ -341,7 +339,7 @@ class User:
         file = self.home_outside / os.path.relpath(path, self.home)
         for folder in [*reversed(file.parents)]:
             if folder.is_relative_to(self.home_outside) and not folder.exists():
-                folder.mkdir()
+                folder.mkdir(exist_ok=True)
                 os.chown(folder, self.uid, self.uid)
         file.write_text(content)
         os.chown(file, self.uid, self.uid)
@@ -371,18 +369,11 @@ def wait_for(condition: Callable[[], object], *, what: str, timeout_s: float = P
     return time.monotonic() - began
 
 
-def build_wheel(folder: Path) -> Path:
-    """The wheel of this checkout."""
+def build_wheel(folder: Path, sources: Path) -> Path:
+    """The wheel of a checkout, in a folder of its own."""
+    folder.mkdir(exist_ok=True)
     _call(
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--wheel-dir",
-        str(folder),
-        str(CHECKOUT),
+        sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(sources)
     )
     [wheel] = folder.glob("*.whl")
     return wheel
@@ -390,26 +381,42 @@ def build_wheel(folder: Path) -> Path:
 
 def install(wheel: Path, user: User) -> None:
     """Put cidx where install.sh puts it, through pip, with the extra for the journal where that builds."""
-    venv = user.home_outside / ".local/share/cidx/venv"
-    venv.parent.mkdir(parents=True)
-    _call(sys.executable, "-m", "venv", "--without-pip", str(venv))
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        str(venv / "bin/python"),
-        "install",
-        "--quiet",
-        "--no-compile",
-    ]
-    with_journal = [*pip, f"cidx-code-search[systemd] @ {wheel.as_uri()}"]
-    if subprocess.run(with_journal, capture_output=True, check=False, timeout=200).returncode != 0:
-        _call(*pip, f"cidx-code-search @ {wheel.as_uri()}")
+    _venv(user).parent.mkdir(parents=True)
+    _call(sys.executable, "-m", "venv", "--without-pip", str(_venv(user)))
+    try:
+        _pip_install(user, f"cidx-code-search[systemd] @ {wheel.as_uri()}")
+    except AssertionError:
+        _pip_install(user, f"cidx-code-search @ {wheel.as_uri()}")
     link = user.home_outside / ".local/bin/cidx"
     link.parent.mkdir()
     link.symlink_to(f"{user.home}/.local/share/cidx/venv/bin/cidx")
-    _call("chown", "--recursive", "--no-dereference", f"{user.uid}:{user.uid}", str(user.home_outside))
+    _give(user)
+
+
+def put_in_place(wheel: Path, user: User) -> None:
+    """Replace the installed package, as an upgrade does."""
+    _pip_install(user, "--no-deps", "--force-reinstall", str(wheel))
+    _give(user)
+
+
+def _venv(user: User) -> Path:
+    return user.home_outside / ".local/share/cidx/venv"
+
+
+def _pip_install(user: User, *arguments: str) -> None:
+    # Without --no-compile it takes three times as long.
+    python = str(_venv(user) / "bin/python")
+    _call(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", *arguments)
+
+
+def _give(user: User) -> None:
+    _call(
+        "chown",
+        "--recursive",
+        "--no-dereference",
+        f"{user.uid}:{user.uid}",
+        str(user.home_outside / ".local"),
+    )
 
 
 def _call(*command: str) -> None:
