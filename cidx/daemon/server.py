@@ -92,10 +92,12 @@ class _Server:
     def pid(self) -> int:
         return os.getpid()
 
-    def is_leaving(self) -> bool:
-        if not self._why_leaving and self._code is not None and self._code.has_changed():
-            self.leave("its code on disk has changed")
-        return bool(self._why_leaving)
+    def is_outdated(self) -> bool:
+        """Whether newer code should answer. Whatever else makes the daemon leave, who is in is served first."""
+        if self._code is None or not self._code.has_changed():
+            return False
+        self.leave("its code on disk has changed")
+        return True
 
     def leave(self, why: str) -> None:
         self._why_leaving = self._why_leaving or why

@@ -93,7 +93,7 @@ class Service:
     def hello(self, connection: Any, client: Any) -> tuple[int, str, int, str, str]:
         """Who is here: protocol, version, pid, repository id, and ready, leaving or refused."""
         protocol = client[0] if isinstance(client, tuple) and client else None
-        state = "leaving" if self._control.is_leaving() else "ready"
+        state = "leaving" if self._control.is_outdated() else "ready"
         if protocol != PROTOCOL:
             state = "refused"
         connection.accepted = state == "ready"
@@ -228,7 +228,7 @@ class Control(Protocol):
     @property
     def pid(self) -> int: ...
 
-    def is_leaving(self) -> bool: ...
+    def is_outdated(self) -> bool: ...
 
     def leave(self, why: str) -> None: ...
 

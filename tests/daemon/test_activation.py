@@ -21,6 +21,8 @@ import pytest
 from rpyc.utils.factory import unix_connect
 
 from cidx.api.errors import CidxError
+from cidx.client import wire
+from cidx.client.replies import Replies, usual
 from cidx.daemon import activation
 from tests.kit import Tree
 
@@ -265,6 +267,22 @@ def test_the_status_line_tells_how_it_goes_once_things_calm_down(
                 r"\d\d:\d\d:\d\d if nobody asks$",
                 second,
             )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are seen in /proc")
+def test_who_is_in_is_answered_before_it_leaves(indexed: Tree, listener: socket.socket) -> None:
+    """Told to stop before it has even imported what answers."""
+    argv = (b"query", b"-q", b"needle")
+    command = (argv, os.fsencode(indexed.root), (80, False, False), (), b"", "test")
+    asked = wire.ask(listener.getsockname(), "run", command, patience_s=PATIENCE_S)
+    with contextlib.closing(asked), activated(indexed, listener.fileno()) as process:
+        until = time.monotonic() + PATIENCE_S
+        # The loop, what imports, and who serves this client.
+        while len(os.listdir(f"/proc/{process.pid}/task")) < 3:
+            assert time.monotonic() < until
+        process.terminate()
+        assert usual(Replies(asked), indexed.repository.id) == (0, b"a.py:1-2\n", b"")
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_a_supervisor_that_does_not_listen_is_no_trouble(
