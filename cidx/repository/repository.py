@@ -110,7 +110,7 @@ def _why_not(own: Path, *, in_git: bool) -> str:
     """Why the folder in the root can't be used; empty when it can."""
     try:
         found = os.lstat(own)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return "" if os.access(own.parent, os.W_OK | os.X_OK) else f"{own.parent} can't be written"
     if not stat.S_ISDIR(found.st_mode):
         return f"{own} is not a folder"

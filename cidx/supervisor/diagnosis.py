@@ -113,6 +113,14 @@ def _of_definition(state: State) -> Fault | None:
             why="the environment that cidx was installed in was moved, removed or made anew",
             mending=Mending.REWRITE,
         )
+    if not state.python_is_ours:
+        return Fault(
+            code="other-environment",
+            what=f"the service runs another cidx than this one: {installed.python}",
+            why="it was installed from there; two of different versions can't share a daemon",
+            mending=Mending.REWRITE,
+            next_step=f"use that one, or let this one take over: {REPAIR}",
+        )
     if not state.loaded:
         return Fault(
             code="not-loaded",

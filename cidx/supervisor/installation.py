@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from cidx.repository.settings import Settings
 from cidx.supervisor import environment_file
 from cidx.supervisor.diagnosis import Fault, Mending, faults
 from cidx.supervisor.files import missing_folders, remove_empty
-from cidx.supervisor.service import Definition, Installed, Place, Socket, State, Supervisor
+from cidx.supervisor.service import Definition, Installed, Place, Socket, State, Supervisor, this_python
 
 LINK = "daemon.sock"
 # A daemon finishes what it does before it leaves.
@@ -41,8 +40,8 @@ class Installer:
     environment: Mapping[str, str]
     settings: Callable[[Repository], Settings]
 
-    def define(self, repository: Repository, *, python: str = "") -> Definition:
-        """What the service of a repository should be, for the Python that runs now or another."""
+    def define(self, repository: Repository) -> Definition:
+        """What the service of a repository should be, run by the Python that runs now."""
         socket_path = address.socket_path(
             str(repository.root), environment=self.environment, home=str(self.users.home)
         )
@@ -51,7 +50,7 @@ class Installer:
             id=repository.id,
             root=str(repository.root),
             socket=socket_path,
-            python=python or os.path.abspath(sys.executable),
+            python=this_python(),
             environment_file=str(environment_file.path(self.users)),
             memory_limit_mb=limit or _derived_limit_mb(repository),
             made=missing_folders(repository.index_folder),
@@ -71,6 +70,8 @@ class Installer:
             if state.socket is Socket.LISTENING
         }
         for definition in definitions:
+            if definition.id not in known:
+                self.supervisor.release(definition.id)
             if definition.id not in listening:
                 _stop_foreground(definition)
         for repository in wanted:

@@ -15,7 +15,7 @@ from cidx.api.errors import CidxError, Code
 from cidx.client import address
 from cidx.repository.repository import UserFolders
 from cidx.supervisor import environment_file, files, plists
-from cidx.supervisor.service import Daemon, Definition, Installed, Socket, State, place_of
+from cidx.supervisor.service import Daemon, Definition, Installed, Socket, State, is_ours, place_of
 
 _PATIENCE_S = 60
 # ExitTimeOut of the plist, and some.
@@ -95,6 +95,9 @@ class Launchd:
             files.remove(self._log(service.id))
         files.remove_empty([folder for service in services for folder in service.made])
         files.remove_empty([str(self._socket("").parent)])
+
+    def release(self, id_: str) -> None:
+        self._boot_out(id_)
 
     def restart(self, services: Sequence[Installed]) -> None:
         for service in services:
@@ -231,6 +234,7 @@ class Launchd:
             installed=service,
             place=place_of(service, home=str(self._users.home)),
             python_exists=os.access(service.python, os.X_OK),
+            python_is_ours=is_ours(service.python),
             loaded=shown is not None,
             enabled=plists.label(service.id) not in disabled,
             needs_reload=False,

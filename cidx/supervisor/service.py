@@ -6,6 +6,7 @@ elsewhere (`diagnosis`), from values alone.
 
 import enum
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,17 @@ def place_of(service: Installed, *, home: str) -> Place:
     return Place.REPOSITORY
 
 
+def this_python() -> str:
+    """The Python that runs now under its own path: resolved, it would no longer know its environment."""
+    return os.path.abspath(sys.executable)
+
+
+def is_ours(python: str) -> bool:
+    """Whether a Python is that of the environment that runs now, by whichever of its names."""
+    here = os.path.dirname(this_python())
+    return os.path.realpath(os.path.dirname(python)) == os.path.realpath(here)
+
+
 class Socket(enum.StrEnum):
     """What the supervisor does for the socket."""
 
@@ -92,6 +104,7 @@ class State:
     installed: Installed
     place: Place
     python_exists: bool
+    python_is_ours: bool
     loaded: bool
     enabled: bool
     needs_reload: bool
@@ -140,6 +153,10 @@ class Supervisor(Protocol):
 
     def uninstall(self, services: Sequence[Installed]) -> None:
         """Stop them and remove whatever `install` made."""
+        ...
+
+    def release(self, id_: str) -> None:
+        """Let go of a socket that is held although its files are gone."""
         ...
 
     def restart(self, services: Sequence[Installed]) -> None:

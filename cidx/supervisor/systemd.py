@@ -13,7 +13,7 @@ from pathlib import Path
 from cidx.api.errors import CidxError, Code
 from cidx.repository.repository import UserFolders
 from cidx.supervisor import files, units
-from cidx.supervisor.service import Daemon, Definition, Installed, Socket, State, place_of
+from cidx.supervisor.service import Daemon, Definition, Installed, Socket, State, is_ours, place_of
 
 # A manager that does not answer for this long hangs; stopping a daemon may take its TimeoutStopSec.
 _PATIENCE_S = 60
@@ -105,6 +105,9 @@ class Systemd:
         self.reload()
         files.remove_empty([str(self._runtime / "cidx")])
 
+    def release(self, id_: str) -> None:
+        self._systemctl("stop", "--", *_names(id_), may_fail=True)
+
     def restart(self, services: Sequence[Installed]) -> None:
         names = [name for service in services for name in _names(service.id)]
         self._systemctl("reset-failed", "--", *names, may_fail=True)
@@ -175,6 +178,7 @@ class Systemd:
             installed=service,
             place=place_of(service, home=str(self._home)),
             python_exists=os.access(service.python, os.X_OK),
+            python_is_ours=is_ours(service.python),
             loaded=socket.get("LoadState") == daemon.get("LoadState") == "loaded",
             enabled=socket.get("UnitFileState", "").startswith("enabled"),
             needs_reload="yes" in (socket.get("NeedDaemonReload"), daemon.get("NeedDaemonReload")),

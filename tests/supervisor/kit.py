@@ -39,6 +39,7 @@ def state(**changes: Any) -> State:
         installed=installed(),
         place=Place.REPOSITORY,
         python_exists=True,
+        python_is_ours=True,
         loaded=True,
         enabled=True,
         needs_reload=False,

@@ -23,6 +23,7 @@ def test_a_healthy_service_has_no_fault(daemon: Daemon) -> None:
         ({"installed": installed(version=UNIT_VERSION + 1)}, "newer-units", Mending.NONE),
         ({"installed": installed(complete=False)}, "incomplete", Mending.REWRITE),
         ({"python_exists": False}, "interpreter-gone", Mending.REWRITE),
+        ({"python_is_ours": False}, "other-environment", Mending.REWRITE),
         ({"loaded": False}, "not-loaded", Mending.REWRITE),
         ({"needs_reload": True}, "needs-reload", Mending.RELOAD),
         ({"enabled": False}, "not-enabled", Mending.ENABLE),

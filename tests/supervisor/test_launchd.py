@@ -3,6 +3,7 @@
 import os
 import plistlib
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Mac:
 
     def wanted(self, **changes: Any) -> Definition:
         found = definition(str(self.root), environment_file=str(self.users.config / "environment"), **changes)
-        values = {"socket": str(self.home / f".cidx/run/{found.id}.sock"), "python": "/usr/bin/env"}
+        values = {"socket": str(self.home / f".cidx/run/{found.id}.sock"), "python": sys.executable}
         return definition(found.root, environment_file=found.environment_file, **(values | changes))
 
     def listen(self) -> None:
@@ -69,7 +70,7 @@ def test_every_path_comes_out_as_it_went_in(name: str) -> None:
     wanted = definition(f"/Users/me/{name}")
     text = plists.text(wanted, log=Path("/log"), environment={"KEY": name}, made=[name])
     found = plists.load(text.encode())
-    assert found["ProgramArguments"][1:] == ["-I", "-m", "cidx", "-C", wanted.root, "daemon", "serve"]
+    assert found["ProgramArguments"][1:] == ["-I", "-m", "cidx", "daemon", "serve", "--root", wanted.root]
     assert found["CidxRepository"] == wanted.root
     assert found["EnvironmentVariables"] == {"KEY": name}
     assert found["CidxMade"] == [name]
@@ -128,7 +129,7 @@ def test_a_changed_agent_is_booted_out_and_in_again(mac: Mac) -> None:
     mac.launchd.install([mac.wanted()])
     assert mac.launchd.install([mac.wanted(python="/bin/sh")]) == [mac.wanted().id]
     assert mac.launchctl.agents == [f"{GUI}/{mac.label}"]
-    assert mac.state.installed.python == "/bin/sh"
+    assert [fault.code for fault in faults(mac.state)] == ["other-environment"]
 
 
 def test_without_a_graphical_session_it_lives_in_the_users_domain(mac: Mac) -> None:

@@ -21,8 +21,8 @@ SAYABLE = [
 
 
 def argument_of(text: str) -> str:
-    """What systemd makes of the quoted argument behind `-C`."""
-    found = re.search(r'^ExecStart=.* -C "(.*)" daemon serve$', text, re.MULTILINE)
+    """What systemd makes of the quoted argument behind `--root`."""
+    found = re.search(r'^ExecStart=.* --root "(.*)"$', text, re.MULTILINE)
     assert found
     escaped = found.group(1).replace("%%", "%")
     raw = re.sub(

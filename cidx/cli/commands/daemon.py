@@ -29,8 +29,11 @@ def command(context: click.Context) -> None:
 
 
 @command.command("serve", cls=Command)
+@click.option(
+    "--root", metavar="PATH", help="The repository's root, whether or not it is there; services use it."
+)
 @click.pass_obj
-def serve(session: Session) -> None:
+def serve(session: Session, root: str | None) -> None:
     """Serve this repository until idle or told to stop.
 
     Takes the socket that systemd or launchd hands over, else makes one of its own, which is what containers and other
@@ -43,7 +46,7 @@ def serve(session: Session) -> None:
             why="this command line was sent to one",
             next_step="cidx daemon serve, in a process of its own",
         )
-    repository = session.repository()
+    repository = session.repository() if root is None else _at(session, root)
     listener = _listener(session, repository)
     _log(session, repository)
     from cidx import daemon
@@ -62,6 +65,13 @@ def serve(session: Session) -> None:
         settings=lambda: warm.settings(repository, session.environment).daemon,
         notifier=Notifier(os.environ),
     )
+
+
+def _at(session: Session, root: str) -> "Repository":
+    """A service is for one root: where that has moved away, the daemon starts all the same and answers so."""
+    from cidx.repository import repository as repositories
+
+    return repositories.at(session.directory / root, session.users)
 
 
 def _log(session: Session, repository: "Repository") -> None:

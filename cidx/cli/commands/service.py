@@ -174,7 +174,9 @@ def uninstall(session: Session, targets: tuple[str, ...], everything: bool, dry_
     for service in services:
         session.out.line(f"removed: {_shown(service.root or service.id)}")
     if not services:
-        session.out.line("no service is installed here" if not everything else "no service is installed")
+        if not everything and not targets:
+            installer.supervisor.release(session.repository().id)
+        session.out.line("no service is installed" if everything else "no service is installed here")
 
 
 @command.command("restart", cls=Command)
