@@ -148,13 +148,13 @@ def _check(answer: object, replied: Replies, repository: str) -> None:
     match answer:
         case (int(protocol), *_) if protocol != PROTOCOL:
             why = f"the daemon speaks protocol {protocol}, this cidx {PROTOCOL}"
-            raise Unanswered(why, "cidx doctor")
+            raise Unanswered(why, "cidx service repair")
         case (_, _, _, str(of), str(state), *_):
             pass
         case _:
             raise replies.Unreadable("no hello")
     if of != repository:
-        raise Unanswered("the daemon belongs to another repository", "cidx doctor")
+        raise Unanswered("the daemon belongs to another repository")
     if state == "leaving":
         try:
             replied.wait_until_closed()
@@ -162,7 +162,7 @@ def _check(answer: object, replied: Replies, repository: str) -> None:
             pass
         raise _Leaving
     if state != "ready":
-        raise Unanswered(f"the daemon is not ready: {_printable(state)}", "cidx doctor")
+        raise Unanswered(f"the daemon is not ready: {_printable(state)}")
 
 
 def _answer(replied: Replies, number: int) -> tuple[int, bytes, bytes]:

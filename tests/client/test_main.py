@@ -312,7 +312,7 @@ def test_another_protocol_is_left_alone(cidx: Installed) -> None:
     with cidx.server(protocol=PROTOCOL + 1, states=["ready"]):
         ended = cidx("query", "anything")
     why = f"the daemon speaks protocol {PROTOCOL + 1}, this cidx {PROTOCOL}"
-    check_fallback(cidx, ended, why, "cidx doctor")
+    check_fallback(cidx, ended, why, "cidx service repair")
 
 
 def test_a_daemon_that_refuses_is_left_alone(cidx: Installed) -> None:
