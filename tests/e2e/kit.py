@@ -81,7 +81,6 @@ class Repository:
     def install(self, *flags: str) -> Answer:
         return self.done("service", "install", *flags)
 
-    @property
     def has_socket(self) -> bool:
         try:
             return stat.S_ISSOCK(self.user.outside(self.socket).lstat().st_mode)

@@ -115,7 +115,7 @@ def test_crash_loop_ends_and_is_repaired(repository: Repository) -> None:
     repository.override("Service", "ExecStart=", "ExecStart=/bin/false")
     answered_here(repository.query(), "the daemon went away")
     repository.wait_for_state("socket.Result", "service-start-limit-hit")
-    assert not repository.has_socket
+    assert not repository.has_socket()
     assert repository.served_by() == "process"
     leads_to_repair(repository)
     repository.no_override()
@@ -195,7 +195,7 @@ def test_deleted_socket_file_is_said_and_repaired(repository: Repository) -> Non
     assert repository.served_by() == "process"
     leads_to_repair(repository)
     repaired(repository)
-    assert repository.has_socket
+    assert repository.has_socket()
 
 
 def test_deleted_socket_file_under_a_running_daemon(repository: Repository) -> None:
@@ -203,13 +203,13 @@ def test_deleted_socket_file_under_a_running_daemon(repository: Repository) -> N
     repository.user.done("rm", repository.socket)
     assert repository.served_by() == "process"
     repaired(repository)
-    assert repository.has_socket
+    assert repository.has_socket()
 
 
 def test_socket_restarted_under_a_running_daemon(repository: Repository) -> None:
     assert repository.served_by() == "daemon"
     repository.systemctl("restart", repository.units[0])
-    assert repository.has_socket
+    assert repository.has_socket()
     assert repository.served_by() == "daemon"
 
 
@@ -261,7 +261,7 @@ def test_moved_repository_answers_and_its_old_service_goes(
     repository.user.done("cidx", "service", "repair", "--all")
     assert repository.root not in repository.user.done("cidx", "service", "list")
     assert repository.processes() == []
-    assert not repository.has_socket
+    assert not repository.has_socket()
     moved.install()
     assert moved.served_by() == "daemon"
 
