@@ -79,6 +79,7 @@ def _session() -> Session:
     return Session(
         directory=_directory(),
         environment=dict(os.environ),
+        standalone=os.environ.get("CIDX_STANDALONE", "") not in ("", "0"),
         users=users,
         source=OneShot(users),
         terminal=Terminal.of(

@@ -5,7 +5,6 @@ imported when they are called, and import what they need when they run.
 """
 
 import importlib
-import json
 import logging
 import threading
 from collections.abc import Sequence
@@ -88,7 +87,9 @@ def _usage_error(error: click.ClickException) -> CidxError:
 def render_error(error: CidxError, session: Session, *, as_json: bool = False) -> None:
     """The four parts: text on stderr, or JSON on stdout where a program listens."""
     if as_json:
-        session.out.line(json.dumps({"error": error.to_json()}, ensure_ascii=False))
+        from cidx.cli import render
+
+        session.out.line(render.dump({"error": error.to_json()}))
         return
     session.err.line(f"cidx: {error.what} [{error.code.slug}]")
     session.err.line(f"  why:  {error.why}")
@@ -110,6 +111,10 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
 def _change_directory(context: click.Context, _: click.Parameter, path: str | None) -> None:
     if path is not None and not context.resilient_parsing:
         context.find_root().obj.change_directory(path)
+
+
+def _stand_alone(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    context.find_root().obj.standalone |= wanted
 
 
 def _log_everything(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -158,6 +163,7 @@ def _global_options() -> list[click.Parameter]:
             ["--standalone"],
             is_flag=True,
             expose_value=False,
+            callback=_stand_alone,
             help="Answer in this process, without a daemon.",
         ),
         click.Option(

@@ -32,7 +32,7 @@ def picture(
         "process": {
             "state": str(state.daemon),
             "pid": state.pid or None,
-            "memory_bytes": state.memory_bytes or None,
+            "memory_bytes": _memory_bytes(state, daemon) or None,
             "restarts": state.restarts,
             "result": state.daemon_result,
             "last_exit": state.last_exit,
@@ -51,7 +51,7 @@ def rows(supervisor: str, state: State, daemon: dict[str, Any] | None) -> list[t
         ("repository", installed.root),
         ("service", f"{installed.id} by {supervisor}, {state.word}"),
         ("socket", f"{state.socket_path}, {state.socket}"),
-        ("daemon", _daemon(state)),
+        ("daemon", _daemon(state, daemon)),
     ]
     if state.says:
         found.append(("says", state.says))
@@ -65,12 +65,19 @@ def rows(supervisor: str, state: State, daemon: dict[str, Any] | None) -> list[t
     return found
 
 
-def _daemon(state: State) -> str:
+def _daemon(state: State, daemon: dict[str, Any] | None) -> str:
     if state.daemon is Daemon.IDLE:
         return "none is needed now; the next query starts one"
     parts = [str(state.daemon)]
     if state.pid:
         parts.append(f"pid {state.pid}")
-    if state.memory_bytes:
-        parts.append(f"{state.memory_bytes / 1e6:.0f} MB")
+    if memory_bytes := _memory_bytes(state, daemon):
+        parts.append(f"{memory_bytes / 1e6:.0f} MB")
     return ", ".join(parts)
+
+
+def _memory_bytes(state: State, daemon: dict[str, Any] | None) -> int:
+    """As the supervisor counts, which includes children and buffers; where it does not count, as the daemon does."""
+    if state.memory_bytes or daemon is None:
+        return state.memory_bytes
+    return int(daemon["memory"]["rss_bytes"])

@@ -89,9 +89,10 @@ class Source(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """One run of one command line: `command` is its name, `failed` the code of the error it ended with.
+    """One run of one command line.
 
-    `repeatable` says that the same command line has the same answer as long as the repository stays as it is.
+    `standalone` says that this process was asked for, `command` the name of what ran, `failed` the code of the
+    error it ended with, `repeatable` that it would say the same again as long as the repository stays as it is.
     """
 
     directory: Path
@@ -107,6 +108,7 @@ class Session:
     command: str = ""
     failed: str = ""
     repeatable: bool = False
+    standalone: bool = False
 
     @property
     def took_ms(self) -> float:

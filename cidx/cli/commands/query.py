@@ -60,7 +60,7 @@ def command(
     Both --fts and --semantic, or neither, is hybrid search. Exits with 1 when nothing is found.
     """
     from cidx.api.languages import family
-    from cidx.cli import render
+    from cidx.cli import hint, render
 
     session: Session = context.obj
     as_json = as_json or format_ == "json"
@@ -87,6 +87,8 @@ def command(
     if not as_json and not found.freshness.fresh:
         changed = render.changed(found.freshness.changed_files)
         session.err.line(f"cidx: {changed} since this index was made; to bring that in: cidx index")
+    if not as_json:
+        hint.offer_service(session)
     # JSON and the log tell how long it took.
     session.repeatable = not as_json and not log.get().isEnabledFor(logging.DEBUG)
     return FOUND if found.hits else NOTHING_FOUND

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import subprocess
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cidx.supervisor.installation import Installer
     from cidx.supervisor.service import Installed, State
 
+_LOG_LINES = 100
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -298,17 +300,26 @@ def status(session: Session, target: str | None, as_json: bool) -> int:
 
 @command.command("logs", cls=Command)
 @click.argument("target", metavar="[PATH]", required=False)
-@click.option("-n", "--lines", type=click.IntRange(min=0), default=100, help="How many lines (100).")
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(min=0),
+    help="How many lines, the last ones (100; with --since: all).",
+)
 @click.option(
     "--since", default="", metavar="TIME", help="Only since then: '10 min ago', '2026-01-31 12:00'."
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on as lines come.")
 @click.pass_obj
-def logs(session: Session, target: str | None, lines: int, since: str, follow: bool) -> int:
+def logs(session: Session, target: str | None, lines: int | None, since: str, follow: bool) -> int:
     """What the daemon of this repository has logged."""
     installer = installer_of(session)
     (service,) = _select(session, installer, (target,) if target else (), everything=False)
-    words = installer.supervisor.log_command(service, lines=lines, since=since, follow=follow)
+    if lines is None and not since:
+        lines = _LOG_LINES
+    # journalctl counts from the beginning where it is told where to begin.
+    asked = None if since and not follow else lines
+    words = installer.supervisor.log_command(service, lines=asked, since=since, follow=follow)
     try:
         printer = subprocess.Popen(
             list(words),
@@ -324,23 +335,32 @@ def logs(session: Session, target: str | None, lines: int, since: str, follow: b
             why=f"{words[0]} is not on PATH",
             next_step=f"install it, or find the log another way; the command was: {shlex.join(words)}",
         ) from None
+    last: deque[bytes] = deque(maxlen=lines)
+    found = False
     with printer:
         try:
             assert printer.stdout is not None
             assert printer.stderr is not None
             for line in printer.stdout:
+                found = True
+                if asked is None and not follow:
+                    last.append(line)
+                    continue
                 session.out.write(os.fsdecode(line))
                 session.out.flush()
-            complaint = os.fsdecode(printer.stderr.read()).strip()
+            complaint = " ".join(os.fsdecode(printer.stderr.read()).split())
         finally:
             printer.terminate()
+    session.out.write(os.fsdecode(b"".join(last)))
     if printer.returncode > 0:
         raise CidxError(
             Code.SUPERVISOR_FAILED if not since else Code.USAGE,
             what="the log can't be shown",
-            why=" ".join(complaint.split()) or f"{words[0]} ended with {printer.returncode}",
+            why=complaint or f"{words[0]} ended with {printer.returncode}",
             next_step=f"try it by hand: {shlex.join(words)}",
         )
+    if not found and lines != 0:
+        session.err.line(f"cidx: the log has no lines of this service{f': {complaint}' if complaint else ''}")
     return 0
 
 
