@@ -106,7 +106,9 @@ class Launchd:
     def reload(self) -> None:
         """There is nothing to reload: an agent is as it was bootstrapped."""
 
-    def log_command(self, service: Installed, *, lines: int, since: str, follow: bool) -> Sequence[str]:
+    def log_command(
+        self, service: Installed, *, lines: int | None, since: str, follow: bool
+    ) -> Sequence[str]:
         if since:
             raise CidxError(
                 Code.USAGE,
@@ -114,7 +116,7 @@ class Launchd:
                 why="launchd's log is a file without times",
                 next_step="cidx service logs -n 100",
             )
-        command = ["tail", "-n", str(lines)]
+        command = ["tail", "-n", "+1" if lines is None else str(lines)]
         return [*command, *(["-F"] if follow else []), str(self._log(service.id))]
 
     def environment(self) -> Mapping[str, str]:

@@ -167,8 +167,10 @@ class Supervisor(Protocol):
         """Read definitions that were edited."""
         ...
 
-    def log_command(self, service: Installed, *, lines: int, since: str, follow: bool) -> Sequence[str]:
-        """The program that prints the service's log."""
+    def log_command(
+        self, service: Installed, *, lines: int | None, since: str, follow: bool
+    ) -> Sequence[str]:
+        """The program that prints the service's log, all of it where `lines` is None."""
         ...
 
     def environment(self) -> Mapping[str, str]:

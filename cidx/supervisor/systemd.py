@@ -117,8 +117,17 @@ class Systemd:
     def reload(self) -> None:
         self._systemctl("daemon-reload")
 
-    def log_command(self, service: Installed, *, lines: int, since: str, follow: bool) -> Sequence[str]:
-        command = ["journalctl", "--user", "--no-pager", "--quiet", f"--lines={lines}"]
+    def log_command(
+        self, service: Installed, *, lines: int | None, since: str, follow: bool
+    ) -> Sequence[str]:
+        # Without a number of lines, following would begin with the last ten.
+        command = [
+            "journalctl",
+            "--user",
+            "--no-pager",
+            "--quiet",
+            f"--lines={'all' if lines is None else lines}",
+        ]
         command += [f"--unit={name}" for name in _names(service.id)]
         command += [f"--since={since}"] if since else []
         return [*command, "--follow"] if follow else command
