@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,18 @@ class Mac:
         listener.bind(str(self.sockets / f"{address.repository_id(str(root or self.tree.root))}.sock"))
         listener.listen()
         self.listeners.append(listener)
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder for homes: on macOS the path of a socket has at most 103 bytes."""
+    with tempfile.TemporaryDirectory(prefix="cidx-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def tree(short: Path) -> Tree:
+    return Tree(short)
 
 
 @pytest.fixture
