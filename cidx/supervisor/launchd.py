@@ -113,7 +113,7 @@ class Launchd:
             raise CidxError(
                 Code.USAGE,
                 what="--since can't be used here",
-                why="launchd's log is a file without times",
+                why="launchd's log is a plain file, which nothing searches by time",
                 next_step="cidx service logs -n 100",
             )
         command = ["tail", "-n", "+1" if lines is None else str(lines)]

@@ -50,9 +50,9 @@ class Mac:
 
 
 @pytest.fixture
-def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mac:
+def mac(short: Path, monkeypatch: pytest.MonkeyPatch) -> Mac:
     pretend_mac(monkeypatch)
-    return Mac(tmp_path)
+    return Mac(short)
 
 
 def files_below(folder: Path) -> set[Path]:
