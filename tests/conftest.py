@@ -1,11 +1,19 @@
 """What every test may use."""
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.kit import Tree
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder for what holds sockets: their paths have at most 107 bytes, on macOS 103."""
+    with tempfile.TemporaryDirectory(prefix="cidx-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

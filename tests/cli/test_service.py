@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,13 +45,6 @@ class Mac:
         listener.bind(str(self.sockets / f"{address.repository_id(str(root or self.tree.root))}.sock"))
         listener.listen()
         self.listeners.append(listener)
-
-
-@pytest.fixture
-def short() -> Iterator[Path]:
-    """A folder for homes: on macOS the path of a socket has at most 103 bytes."""
-    with tempfile.TemporaryDirectory(prefix="cidx-") as folder:
-        yield Path(folder)
 
 
 @pytest.fixture
