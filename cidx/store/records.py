@@ -34,12 +34,25 @@ class Span(NamedTuple):
     header: str = ""
 
 
+class Reference(NamedTuple):
+    """A use of a name: the first line of the file where it is imported, called or inherited from.
+
+    `name` is the last part of what stands there (`loads` of `json.loads(x)`); `kind` is `import`,
+    `call` or `inherit`. A file has at most one of each (name, kind).
+    """
+
+    name: str
+    kind: str
+    line: int
+
+
 @dataclass(frozen=True, slots=True)
 class Outline:
     """How one file is cut: `spans` cover every line exactly once, in order."""
 
     spans: tuple[Span, ...]
     symbols: tuple[Symbol, ...] = ()
+    references: tuple[Reference, ...] = ()
 
 
 class FileRow(NamedTuple):
