@@ -266,7 +266,6 @@ def test_moved_repository_answers_and_its_old_service_goes(
     assert moved.served_by() == "daemon"
 
 
-@pytest.mark.xfail(reason="the daemon can't start where its repository is gone")
 def test_service_of_a_deleted_repository_answers_an_error(repository: Repository) -> None:
     """Whoever still knows the address is told; nothing crashes in a loop."""
     shutil.rmtree(repository.outside)
