@@ -119,6 +119,10 @@ class Launchd:
         command = ["tail", "-n", "+1" if lines is None else str(lines)]
         return [*command, *(["-F"] if follow else []), str(self._log(service.id))]
 
+    def last_failure(self, service: Installed) -> str:
+        """launchd keeps one exit code, that of the state."""
+        return ""
+
     def environment(self) -> Mapping[str, str]:
         return dict(_VARIABLE.findall(self._launchctl("print", self._domains[0]).stdout))
 

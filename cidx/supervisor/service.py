@@ -173,6 +173,10 @@ class Supervisor(Protocol):
         """The program that prints the service's log, all of it where `lines` is None."""
         ...
 
+    def last_failure(self, service: Installed) -> str:
+        """How a daemon ended that has been replaced since, as far as that is known."""
+        ...
+
     def environment(self) -> Mapping[str, str]:
         """The variables that a daemon starts with, the environment file left out."""
         ...

@@ -17,6 +17,8 @@ from cidx.supervisor.service import Daemon, Definition, Installed, Socket, State
 
 # A manager that does not answer for this long hangs; stopping a daemon may take its TimeoutStopSec.
 _PATIENCE_S = 60
+# In every journal record of a main process that did not end well (systemd's catalog).
+_PROCESS_EXITED = "98e322203f7a4ed290d09fe03c09fe15"
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,UnitFileState,NeedDaemonReload,MainPID,MemoryCurrent,NRestarts,"
     "ExecMainCode,ExecMainStatus,ExecMainExitTimestamp,InactiveExitTimestampMonotonic,StatusText"
@@ -131,6 +133,26 @@ class Systemd:
         command += [f"--unit={name}" for name in _names(service.id)]
         command += [f"--since={since}"] if since else []
         return [*command, "--follow"] if follow else command
+
+    def last_failure(self, service: Installed) -> str:
+        unit = units.service_name(service.id)
+        command = ["journalctl", "--user", "--quiet", "--output=short-iso", "--lines=1"]
+        try:
+            done = subprocess.run(
+                [*command, f"--unit={unit}", f"MESSAGE_ID={_PROCESS_EXITED}"],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=_PATIENCE_S,
+                check=False,
+            )
+        except (FileNotFoundError, subprocess.TimeoutExpired):
+            return ""
+        when, _, what = done.stdout.strip().partition(" ")
+        end = what.rpartition("Main process exited, ")[2]
+        return f"{end}, {when}" if end else ""
 
     def unit_path(self) -> list[str]:
         """Where the manager looks for units."""

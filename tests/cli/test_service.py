@@ -233,6 +233,8 @@ def test_doctor_tells_shell_and_service_apart(mac: Mac) -> None:
     assert "password" not in out
     file.chmod(0o600)
     assert "others can read" not in mac.run("doctor").out
+    file.write_text("PATH=/nowhere\n")
+    assert "the daemon finds no git, and this shell does: its PATH is /nowhere" in mac.run("doctor").out
 
 
 @pytest.mark.parametrize(

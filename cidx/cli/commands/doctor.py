@@ -6,7 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import click
@@ -220,7 +220,15 @@ def _check_environment(session: Session) -> Iterator[Finding]:
     supervisor, state = service_of(session, session.repository())
     if isinstance(supervisor, Absent) or state is None:
         return
+    again = f"cidx service {'install' if supervisor.name == 'launchd' else 'restart'}"
     theirs = {**supervisor.environment(), **environment_file.load(file)}
+    if "PATH" in theirs and _finds_git(session.environment) and not _finds_git(theirs):
+        yield Finding(
+            "environment",
+            Verdict.PROBLEM,
+            f"the daemon finds no git, and this shell does: its PATH is {theirs['PATH']}",
+            f"write PATH={shlex.quote(session.environment.get('PATH', ''))} into {file} (mode 0600), then: {again}",
+        )
     differences = environment_file.differences(session.environment, theirs)
     if not differences:
         yield Finding("environment", Verdict.OK, "the daemon sees what this shell sees, as far as it matters")
@@ -230,9 +238,12 @@ def _check_environment(session: Session) -> Iterator[Finding]:
         Verdict.NOTE,
         "a service does not see this shell's variables: "
         + "; ".join(f"{where}: {', '.join(names)}" for where, names in differences.items()),
-        f"write what the daemon needs as NAME=value lines into {file} (mode 0600), "
-        f"then: cidx service {'install' if supervisor.name == 'launchd' else 'restart'}",
+        f"write what the daemon needs as NAME=value lines into {file} (mode 0600), then: {again}",
     )
+
+
+def _finds_git(environment: Mapping[str, str]) -> bool:
+    return shutil.which("git", path=environment.get("PATH", "")) is not None
 
 
 def _check_daemon(session: Session) -> Iterator[Finding]:

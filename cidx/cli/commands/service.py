@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,9 @@ def install(session: Session, targets: tuple[str, ...], everything: bool, dry_ru
             for file, text in installer.supervisor.files(installer.define(repository)).items():
                 session.out.line(f"would write {file}:")
                 session.out.line(text)
+        return
+    if not wanted:
+        session.out.line("no service is installed")
         return
     install_services(session, installer, list(wanted.values()))
     for repository in wanted.values() if now else ():
@@ -188,6 +192,9 @@ def restart(session: Session, targets: tuple[str, ...], everything: bool) -> Non
     """Listen anew, and let a daemon that runs make room for another. Forgets failures."""
     installer = installer_of(session)
     services = _select(session, installer, targets, everything=everything)
+    if not services:
+        session.out.line("no service is installed")
+        return
     installer.restart(services)
     for service in services:
         session.out.line(f"restarted: {_shown(service.root or service.id)}")
@@ -283,6 +290,8 @@ def status(session: Session, target: str | None, as_json: bool) -> int:
     installer = installer_of(session)
     (service,) = _select(session, installer, (target,) if target else (), everything=False)
     (state,) = installer.supervisor.states([service])
+    if state.restarts and not state.last_exit:
+        state = replace(state, last_exit=installer.supervisor.last_failure(service))
     found = faults(state)
     daemon = daemon_of(state)
     if as_json:
