@@ -87,14 +87,14 @@ def set_(session: Session, name: str, value: str) -> None:
 
 
 def _tell_service(session: Session, repository: "Repository", path: str, value: Any) -> None:
-    from cidx.cli.commands import service
+    from cidx.cli import services
 
     if path == "daemon.memory_limit_mb":
-        service.refresh_service(session, repository)
+        services.refresh(session, repository)
     elif path == "daemon.enabled" and value:
-        service.install_services(session, service.installer_of(session), [repository])
+        services.install(session, services.installer_of(session), [repository])
     elif path == "daemon.enabled":
-        service.remove_service(session, repository)
+        services.remove(session, repository)
 
 
 def _text(value: Any) -> str:

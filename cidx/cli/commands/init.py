@@ -50,14 +50,14 @@ def command(session: Session, wants_daemon: bool | None, ttl_minutes: str | None
 
 
 def _set_up_service(session: Session, repository: "Repository", *, wanted: bool) -> None:
-    from cidx.cli.commands import service
+    from cidx.cli import services
     from cidx.repository import settings
 
     if wanted:
-        service.install_services(session, service.installer_of(session), [repository])
+        services.install(session, services.installer_of(session), [repository])
         return
     settings.write_value(repository.folder / settings.FILE, settings.SETTINGS["daemon.enabled"], value=False)
-    service.remove_service(session, repository)
+    services.remove(session, repository)
 
 
 def _root(session: Session) -> Path:

@@ -7,7 +7,7 @@ import click
 
 from cidx.api.errors import CidxError, Code
 from cidx.cli.application import Command
-from cidx.cli.commands.status import ask_daemon, socket_path
+from cidx.cli.commands.status import ask_daemon, service_of, socket_path
 from cidx.cli.options import json_option
 from cidx.cli.session import Session
 
@@ -23,11 +23,16 @@ def command(session: Session, as_json: bool, prometheus: bool) -> None:
     repository = session.repository()
     found = ask_daemon(session, repository, "metrics")
     if found is None:
+        state = service_of(session, repository)[1]
         raise CidxError(
             Code.UNREACHABLE,
             what=f"no daemon answers for {repository.root}",
-            why=f"nobody listens on {socket_path(session, repository)}",
-            next_step="cidx daemon serve",
+            why=(
+                f"its service is {state.word}, and only queries wake a daemon"
+                if state
+                else f"nobody listens on {socket_path(session, repository)}"
+            ),
+            next_step="cidx service status" if state else "cidx service install, or: cidx daemon serve",
         )
     if prometheus and not as_json:
         for line in _prometheus(found):

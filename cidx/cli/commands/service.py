@@ -2,18 +2,17 @@
 
 import json
 import os
-import re
 import shlex
 import subprocess
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cidx.api.errors import CidxError, Code
+from cidx.cli import services
 from cidx.cli.application import Command, Group
 from cidx.cli.options import json_option
 from cidx.cli.session import Session
@@ -22,10 +21,9 @@ if TYPE_CHECKING:
     from cidx.repository.repository import Repository
     from cidx.supervisor.diagnosis import Fault
     from cidx.supervisor.installation import Installer
-    from cidx.supervisor.service import Installed, State
+    from cidx.supervisor.service import State
 
 _LOG_LINES = 100
-_ID = re.compile(r"[0-9a-f]{16}")
 
 
 @click.group(cls=Group, name="service")
@@ -54,10 +52,10 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done
 @click.pass_obj
 def install(session: Session, targets: tuple[str, ...], everything: bool, dry_run: bool, now: bool) -> None:
     """Install the service of this repository, or of those given. Installing again brings it up to date."""
-    installer = installer_of(session)
+    installer = services.installer_of(session)
     wanted = {r.id: r for target in targets for r in [session.source.repository(session.directory / target)]}
     if everything:
-        for repository in _installed_repositories(session, installer):
+        for repository in services.installed_repositories(session, installer):
             wanted.setdefault(repository.id, repository)
     elif not targets:
         repository = session.repository()
@@ -71,78 +69,9 @@ def install(session: Session, targets: tuple[str, ...], everything: bool, dry_ru
     if not wanted:
         session.out.line("no service is installed")
         return
-    install_services(session, installer, list(wanted.values()))
+    services.install(session, installer, list(wanted.values()))
     for repository in wanted.values() if now else ():
         _warm_up(session, installer, repository)
-
-
-def installer_of(session: Session) -> "Installer":
-    """What installs here; an error says why where nothing does."""
-    from cidx.supervisor import detection
-    from cidx.supervisor.installation import Installer
-
-    return Installer(
-        supervisor=detection.get(session.users, session.environment),
-        users=session.users,
-        environment=session.environment,
-        settings=session.settings,
-    )
-
-
-def install_services(session: Session, installer: "Installer", wanted: "Sequence[Repository]") -> None:
-    """Install and tell; a repository that said it wants no service gets one and the setting is set right."""
-    from cidx.repository import settings
-
-    changed = installer.install(wanted)
-    for repository in wanted:
-        if not session.settings(repository).daemon.enabled:
-            setting = settings.SETTINGS["daemon.enabled"]
-            settings.write_value(repository.folder / settings.FILE, setting, value=True)
-            session.out.line(f"{setting.path} = true")
-        done = "installed" if repository.id in changed else "already installed"
-        session.out.line(f"{done}: {_shown(str(repository.root))}")
-        session.out.line(f"  socket: {installer.define(repository).socket}")
-    if changed:
-        session.out.line("the next query starts the daemon")
-
-
-def remove_service(session: Session, repository: "Repository") -> None:
-    """Remove the service of a repository if there is one; without a supervisor there is none."""
-    from cidx.supervisor import detection
-
-    if isinstance(detection.find(session.users, session.environment), detection.Absent):
-        return
-    installer = installer_of(session)
-    services = [service for service in installer.supervisor.installed() if service.id == repository.id]
-    installer.uninstall(services)
-    for service in services:
-        session.out.line(f"removed: {_shown(service.root)}")
-
-
-def refresh_service(session: Session, repository: "Repository") -> None:
-    """Let an installed service follow a changed setting."""
-    from cidx.supervisor import detection
-
-    if isinstance(detection.find(session.users, session.environment), detection.Absent):
-        return
-    installer = installer_of(session)
-    if any(service.id == repository.id for service in installer.supervisor.installed()):
-        install_services(session, installer, [repository])
-
-
-def _installed_repositories(session: Session, installer: "Installer") -> "list[Repository]":
-    from cidx.repository import repository as repositories
-    from cidx.supervisor.service import Place, place_of
-
-    found = []
-    for service in installer.supervisor.installed():
-        if place_of(service, home=str(session.users.home)) is Place.REPOSITORY:
-            found.append(repositories.at(Path(service.root), session.users))
-        else:
-            session.err.line(
-                f"cidx: left out: {_shown(service.root)} is gone; next: cidx service repair --all"
-            )
-    return found
 
 
 def _warm_up(session: Session, installer: "Installer", repository: "Repository") -> None:
@@ -152,7 +81,7 @@ def _warm_up(session: Session, installer: "Installer", repository: "Repository")
     if said is None:
         raise CidxError(
             Code.UNREACHABLE,
-            what=f"the daemon of {_shown(str(repository.root))} does not answer",
+            what=f"the daemon of {services.shown(str(repository.root))} does not answer",
             why="it did not start, or ended before it could answer",
             next_step="cidx service status",
         )
@@ -160,7 +89,7 @@ def _warm_up(session: Session, installer: "Installer", repository: "Repository")
     if error:
         session.out.line(f"the daemon runs; its index does not answer yet: {error.get('what', '').strip()}")
     else:
-        session.out.line(f"the daemon of {_shown(str(repository.root))} runs and is warm")
+        session.out.line(f"the daemon of {services.shown(str(repository.root))} runs and is warm")
 
 
 @command.command("uninstall", cls=Command)
@@ -169,17 +98,17 @@ def _warm_up(session: Session, installer: "Installer", repository: "Repository")
 @click.pass_obj
 def uninstall(session: Session, targets: tuple[str, ...], everything: bool, dry_run: bool) -> None:
     """Remove the service of this repository, or of those given by path or id. Leaves nothing of it behind."""
-    installer = installer_of(session)
-    services = _select(session, installer, targets, everything=everything, required=False)
+    installer = services.installer_of(session)
+    chosen = services.select(session, installer, targets, everything=everything, required=False)
     if dry_run:
-        for service in services:
+        for service in chosen:
             for file in service.files:
                 session.out.line(f"would remove {file}")
         return
-    installer.uninstall(services)
-    for service in services:
-        session.out.line(f"removed: {_shown(service.root or service.id)}")
-    if not services:
+    installer.uninstall(chosen)
+    for service in chosen:
+        session.out.line(f"removed: {services.shown(service.root or service.id)}")
+    if not chosen:
         if not everything and not targets:
             installer.supervisor.release(session.repository().id)
         session.out.line("no service is installed" if everything else "no service is installed here")
@@ -190,14 +119,14 @@ def uninstall(session: Session, targets: tuple[str, ...], everything: bool, dry_
 @click.pass_obj
 def restart(session: Session, targets: tuple[str, ...], everything: bool) -> None:
     """Listen anew, and let a daemon that runs make room for another. Forgets failures."""
-    installer = installer_of(session)
-    services = _select(session, installer, targets, everything=everything)
-    if not services:
+    installer = services.installer_of(session)
+    chosen = services.select(session, installer, targets, everything=everything)
+    if not chosen:
         session.out.line("no service is installed")
         return
-    installer.restart(services)
-    for service in services:
-        session.out.line(f"restarted: {_shown(service.root or service.id)}")
+    installer.restart(chosen)
+    for service in chosen:
+        session.out.line(f"restarted: {services.shown(service.root or service.id)}")
 
 
 @command.command("repair", cls=Command)
@@ -211,16 +140,16 @@ def repair(session: Session, targets: tuple[str, ...], everything: bool, dry_run
     """
     from cidx.supervisor.diagnosis import faults
 
-    installer = installer_of(session)
-    services = _select(session, installer, targets, everything=everything)
+    installer = services.installer_of(session)
+    chosen = services.select(session, installer, targets, everything=everything)
     left = 0
     if dry_run:
-        for state in installer.supervisor.states(services):
+        for state in installer.supervisor.states(chosen):
             for fault in faults(state):
                 _tell(session, state, fault, f"would {fault.mending}")
         return 0
     found = False
-    for state, fault, mended in installer.repair_all(services):
+    for state, fault, mended in installer.repair_all(chosen):
         found = True
         left += not mended
         _tell(session, state, fault, f"mended: {fault.mending}" if mended else "not mended")
@@ -232,7 +161,9 @@ def repair(session: Session, targets: tuple[str, ...], everything: bool, dry_run
 
 
 def _tell(session: Session, state: "State", fault: "Fault", done: str) -> None:
-    session.out.line(f"{_shown(state.installed.root or state.installed.id)}: {_shown(fault.what)}")
+    session.out.line(
+        f"{services.shown(state.installed.root or state.installed.id)}: {services.shown(fault.what)}"
+    )
     session.out.line(f"  why:  {fault.why}")
     session.out.line(f"  {done}")
 
@@ -245,7 +176,7 @@ def list_(session: Session, as_json: bool) -> None:
     from cidx.cli import render
     from cidx.supervisor.diagnosis import faults
 
-    supervisor = installer_of(session).supervisor
+    supervisor = services.installer_of(session).supervisor
     rows = [(state, faults(state)) for state in supervisor.states(supervisor.installed())]
     if as_json:
         session.out.line(
@@ -268,8 +199,10 @@ def list_(session: Session, as_json: bool) -> None:
         )
         return
     for state, found in rows:
-        wrong = f"  ({found[0].code}: {_shown(found[0].why)})" if found else ""
-        session.out.line(f"{state.installed.id}  {state.word:<9}  {_shown(state.installed.root)}{wrong}")
+        wrong = f"  ({found[0].code}: {services.shown(found[0].why)})" if found else ""
+        session.out.line(
+            f"{state.installed.id}  {state.word:<9}  {services.shown(state.installed.root)}{wrong}"
+        )
     if not rows:
         session.err.line("cidx: no service is installed; next: cidx service install")
 
@@ -287,8 +220,8 @@ def status(session: Session, target: str | None, as_json: bool) -> int:
     from cidx.cli.service_picture import picture, rows
     from cidx.supervisor.diagnosis import faults
 
-    installer = installer_of(session)
-    (service,) = _select(session, installer, (target,) if target else (), everything=False)
+    installer = services.installer_of(session)
+    (service,) = services.select(session, installer, (target,) if target else (), everything=False)
     (state,) = installer.supervisor.states([service])
     if state.restarts and not state.last_exit:
         state = replace(state, last_exit=installer.supervisor.last_failure(service))
@@ -300,10 +233,10 @@ def status(session: Session, target: str | None, as_json: bool) -> int:
         session.out.line(render.dump(picture(installer.supervisor.name, state, found, daemon)))
     else:
         for name, value in rows(installer.supervisor.name, state, daemon):
-            session.out.line(f"{name:<12}{_shown(value)}")
+            session.out.line(f"{name:<12}{services.shown(value)}")
         for fault in found:
-            session.out.line(f"{'wrong':<12}{_shown(fault.what)}: {fault.why}")
-            session.out.line(f"{'':<12}next: {_shown(fault.next_step)}")
+            session.out.line(f"{'wrong':<12}{services.shown(fault.what)}: {fault.why}")
+            session.out.line(f"{'':<12}next: {services.shown(fault.next_step)}")
     return int(bool(found))
 
 
@@ -322,8 +255,8 @@ def status(session: Session, target: str | None, as_json: bool) -> int:
 @click.pass_obj
 def logs(session: Session, target: str | None, lines: int | None, since: str, follow: bool) -> int:
     """What the daemon of this repository has logged."""
-    installer = installer_of(session)
-    (service,) = _select(session, installer, (target,) if target else (), everything=False)
+    installer = services.installer_of(session)
+    (service,) = services.select(session, installer, (target,) if target else (), everything=False)
     if lines is None and not since:
         lines = _LOG_LINES
     # journalctl counts from the beginning where it is told where to begin.
@@ -371,67 +304,3 @@ def logs(session: Session, target: str | None, lines: int | None, since: str, fo
     if not found and lines != 0:
         session.err.line(f"cidx: the log has no lines of this service{f': {complaint}' if complaint else ''}")
     return 0
-
-
-def _select(
-    session: Session,
-    installer: "Installer",
-    targets: Sequence[str],
-    *,
-    everything: bool,
-    required: bool = True,
-) -> "list[Installed]":
-    """The services that are meant: by path or id, all, or this repository's."""
-    services = installer.supervisor.installed()
-    if everything:
-        return services
-    by_id = {service.id: service for service in services}
-    if not targets:
-        repository = session.repository()
-        if repository.id in by_id or not required:
-            return [by_id[repository.id]] if repository.id in by_id else []
-        raise _not_installed(str(repository.root), services)
-    chosen: dict[str, Installed] = {}
-    for target in targets:
-        service = _find(session, target, services)
-        if service is not None:
-            chosen[service.id] = service
-        elif required:
-            raise _not_installed(target, services)
-    return list(chosen.values())
-
-
-def _find(session: Session, target: str, services: "Sequence[Installed]") -> "Installed | None":
-    """A service by its id, its root (gone or not), or a folder in its repository."""
-    from cidx.client import address
-
-    place = session.directory / target
-    if _ID.fullmatch(target) and not place.exists():
-        return next((service for service in services if service.id == target), None)
-    roots = {service.root: service for service in services}
-    exact = os.path.normpath(place)
-    found = roots.get(os.path.realpath(place)) or roots.get(exact)
-    if found is None and place.is_dir():
-        root = address.find_root(str(place), home=str(session.users.home))
-        found = roots.get(root) if root else None
-    return found
-
-
-def _not_installed(what: str, services: "Sequence[Installed]") -> CidxError:
-    known = len(services)
-    return CidxError(
-        Code.NOT_INSTALLED,
-        what=f"no service is installed for {_shown(what)}",
-        why=f"it was never installed, or the repository has moved ({known} installed elsewhere)"
-        if known
-        else "none was ever installed",
-        next_step="cidx service install" + ("; cidx service list shows those that are" if known else ""),
-    )
-
-
-def _shown(text: str) -> str:
-    """A name in one line that a terminal can take."""
-    return "".join(
-        letter if letter.isprintable() or "\ud800" <= letter <= "\udfff" else repr(letter)[1:-1]
-        for letter in text
-    )
