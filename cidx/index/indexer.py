@@ -151,18 +151,18 @@ class _Run:
         rows = self._rows_for(batch)
         for read in batch:
             chunks = [
-                NewChunk(piece.span, rows[piece.key], " ".join(piece.terms), _terms_of(piece.span.symbol))
+                NewChunk(piece.span, rows[piece.key], piece.body, _terms_of(piece.span.symbol))
                 for piece in read.pieces
             ]
             path = read.file.path.decode("utf-8", "replace")
             self._writer.add_file(read.file, chunks, read.symbols, _terms_of(path))
 
     def _rows_for(self, batch: list[reader.Read]) -> dict[bytes, int]:
-        terms = {piece.key: piece.terms for read in batch for piece in read.pieces}
-        rows = self._writer.rows_of_keys(terms)
-        missing = [key for key in terms if key not in rows]
+        words = {piece.key: piece.words for read in batch for piece in read.pieces}
+        rows = self._writer.rows_of_keys(words)
+        missing = [key for key in words if key not in rows]
         if missing:
-            vectors = self._job.embedder.embed([terms[key] for key in missing])
+            vectors = self._job.embedder.embed([words[key] for key in missing])
             rows |= self._writer.add_vectors(missing, vectors)
             self._embedded += len(missing)
         return rows

@@ -3,10 +3,10 @@
 Touches nothing but the file, so that many can be read at once.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
 
 from cidx.api import languages
 from cidx.index import chunker, language
@@ -22,11 +22,12 @@ _HEAD_BYTES = 8000
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A chunk on its way: its content's key and the terms of its text."""
+    """A chunk on its way: its content's key, what full text gets of it, and its words for the embedder."""
 
     span: Span
     key: bytes
-    terms: tuple[str, ...]
+    body: str
+    words: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +90,6 @@ def _piece(span: Span, lines: list[bytes], memo: TermMemo) -> Piece:
     return Piece(
         span,
         source.content_key(span.header, content),
-        tuple(chain.from_iterable(map(memo.__getitem__, found))),
+        " ".join(map(memo.__getitem__, found)),
+        Counter(found),
     )

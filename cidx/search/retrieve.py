@@ -23,7 +23,7 @@ from cidx.store import source
 from cidx.store.records import ChunkRow
 from cidx.store.snapshot import Snapshot
 from cidx.text.embedder import Embedder
-from cidx.text.tokenizer import query_terms
+from cidx.text.tokenizer import query_terms, words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,11 +62,15 @@ class _Search:
 
     @classmethod
     def of(cls, snapshot: Snapshot, query: Query, embedder: Embedder) -> "_Search":
-        terms = query_terms(query.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+        text = query.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         files = allowed_files(snapshot.catalogue.languages(), query.filters) if query.filters else None
         shallow = query.limit is not None and query.limit <= _DEPTH
         return cls(
-            snapshot, terms, _vector(snapshot, query, terms, embedder), files, _DEPTH if shallow else None
+            snapshot,
+            query_terms(text),
+            _vector(snapshot, query.mode, text, embedder),
+            files,
+            _DEPTH if shallow else None,
         )
 
     def rank(self, mode: Mode) -> list[Scored]:
@@ -146,21 +150,20 @@ class _Search:
         return (-scored.score, chunk.path, chunk.span.start_line)
 
 
-def _vector(
-    snapshot: Snapshot, query: Query, terms: Sequence[str], embedder: Embedder
-) -> "NDArray[np.float32] | None":
+def _vector(snapshot: Snapshot, mode: Mode, text: str, embedder: Embedder) -> "NDArray[np.float32] | None":
     """The query's vector; None where it has none or the index was embedded by another model."""
-    if query.mode is Mode.FTS:
+    if mode is Mode.FTS:
         return None
     if snapshot.model != embedder.version:
-        if query.mode is Mode.HYBRID:
+        if mode is Mode.HYBRID:
             return None
         raise NotIndexed(
             what="the index can't be searched by meaning yet",
             why=f"it was embedded by the model {snapshot.model}, this cidx carries {embedder.version}",
             next_step="cidx index",
         )
-    vector = embedder.embed([terms])[0]
+    # However often the query says a word.
+    vector = embedder.embed([dict.fromkeys(words(text), 1)])[0]
     return vector if vector.any() else None
 
 

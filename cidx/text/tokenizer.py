@@ -15,9 +15,16 @@ _PART = re.compile(rf"[A-Z]+(?=[A-Z]{_SMALL})|[A-Z]?{_SMALL}+|[A-Z]+|\d+")
 LONGEST_WORD = 80
 
 
+# Of ASCII, what is no part of a word.
+_GAPS = str.maketrans(
+    {chr(code): " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
+)
+
+
 def words(text: str) -> list[str]:
     """The words of a text in order, as written."""
-    return WORD.findall(text)
+    # Half the time of the expression, and nearly all source is ASCII.
+    return text.translate(_GAPS).split() if text.isascii() else WORD.findall(text)
 
 
 def terms(word: str) -> tuple[str, ...]:
@@ -31,9 +38,9 @@ def terms(word: str) -> tuple[str, ...]:
     return (whole, *parts)
 
 
-class TermMemo(dict[str, tuple[str, ...]]):
-    """The terms of words already seen: code repeats its words, and a look-up takes
-    a thirtieth of the time (100,000 words: 6 ms against 190 ms).
+class TermMemo(dict[str, str]):
+    """The terms of words already seen, joined by spaces as full text takes them: code repeats its words, and a
+    look-up takes a thirtieth of the time (100,000 words: 6 ms against 190 ms).
 
     Not locked: two threads may compute the same entry, which is then the same value.
     """
@@ -41,10 +48,10 @@ class TermMemo(dict[str, tuple[str, ...]]):
     # Bounds the memory: a repository with more distinct words starts over now and then.
     CAPACITY = 300_000
 
-    def __missing__(self, word: str) -> tuple[str, ...]:
+    def __missing__(self, word: str) -> str:
         if len(self) >= self.CAPACITY:
             self.clear()
-        found = self[word] = terms(word)
+        found = self[word] = " ".join(terms(word))
         return found
 
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT))
 
 from cidx.text import embedder  # noqa: E402  (after the path is set)
 
-VERSION = "untrained-1"
+VERSION = "untrained-2"
 ROWS, DIMENSIONS, SEED = 4096, 256, 20261120
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cidx.text.tokenizer import LONGEST_WORD, TermMemo, query_terms, terms, words
+from cidx.text.tokenizer import LONGEST_WORD, WORD, TermMemo, query_terms, terms, words
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,11 @@ def test_query_terms_are_distinct_and_in_order() -> None:
     assert query_terms("read_file, then read!") == ["read_file", "read", "file", "then"]
 
 
+@given(st.text(st.characters(max_codepoint=127)))
+def test_the_short_way_for_ascii_finds_the_same(text: str) -> None:
+    assert words(text) == WORD.findall(text)
+
+
 @given(st.text())
 def test_any_text_gives_lower_case_terms_without_spaces(text: str) -> None:
     for word in words(text):
@@ -49,5 +54,5 @@ def test_the_memo_starts_over_when_it_is_full() -> None:
     memo = TermMemo()
     memo.CAPACITY = 10  # type: ignore[misc]
     for number in range(25):
-        assert memo[f"w{number}x"] == terms(f"w{number}x")
+        assert memo[f"w{number}x"] == " ".join(terms(f"w{number}x"))
     assert len(memo) <= 10
