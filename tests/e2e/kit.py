@@ -137,9 +137,7 @@ class Repository:
 
     def journal(self, *filters: str) -> list[dict[str, Any]]:
         self.user.machine.run("journalctl", "--sync")
-        lines = self.user.done(
-            "journalctl", "--user", "--user-unit", self.units[1], "--output", "json", *filters
-        )
+        lines = self.user.done("journalctl", "--user", "-u", self.units[1], *filters, "-o", "json")
         return [json.loads(line) for line in lines.splitlines()]
 
     def remove(self) -> None:

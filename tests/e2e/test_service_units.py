@@ -250,6 +250,7 @@ def test_journal_has_a_record_for_each_query(repository: Repository) -> None:
     assert float(record["CIDX_TOOK_MS"]) > 0
     assert record["CIDX_REQ"]
     assert record["PRIORITY"] == "6"
+    assert record["CODE_FILE"].endswith(".py")
     assert "needle" not in json.dumps(record)
 
 
