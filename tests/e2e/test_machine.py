@@ -27,6 +27,7 @@ def test_user_has_a_manager_a_bus_and_a_journal(machine: Machine) -> None:
         "echo 1 >/proc/sys/kernel/printk",
         f"touch {os.path.dirname(__file__)}/cidx-was-here",
     ],
+    ids=["programs", "kernel", "checkout"],
 )
 def test_even_its_root_can_not_write_outside(machine: Machine, attempt: str) -> None:
     answer = machine.run("sh", "-c", attempt)
