@@ -13,7 +13,6 @@ from pathlib import Path
 from cidx.api.errors import CidxError, Code
 from cidx.client import address
 from cidx.repository.repository import UserFolders
-from cidx.supervisor.launchd import Launchd
 from cidx.supervisor.service import Supervisor
 from cidx.supervisor.systemd import Systemd
 
@@ -33,6 +32,9 @@ def find(
 ) -> Supervisor | Absent:
     """The supervisor of this user. `system` is the root folder of the machine."""
     if sys.platform == "darwin":
+        # Property lists bring an XML parser along, which nobody else needs.
+        from cidx.supervisor.launchd import Launchd
+
         return Launchd(users=users, environment=environment)
     if not (system / "run/systemd/system").is_dir():
         return Absent(*_why_no_systemd(environment, system))

@@ -4,13 +4,13 @@ Pure but for reading the template. XML has no way to write most control characte
 either is refused here, before anything is written.
 """
 
+import html
 import plistlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
-from xml.sax.saxutils import escape
 
 from cidx.supervisor import templates
 from cidx.supervisor.service import UNIT_VERSION, Definition, unsayable
@@ -69,7 +69,7 @@ def load(raw: bytes) -> dict[str, Any]:
 
 def _xml(value: str) -> str:
     # An XML reader makes a newline of a carriage return.
-    return escape(value, {"\r": "&#13;"})
+    return html.escape(value, quote=False).replace("\r", "&#13;")
 
 
 def _refuse_unsayable(path: str, name: str) -> None:
