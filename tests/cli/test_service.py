@@ -217,6 +217,14 @@ def test_a_supervisor_that_fails_is_an_error_and_leaves_nothing(mac: Mac) -> Non
     assert not list(mac.agents.glob("*"))
 
 
+def test_a_supervisor_that_does_not_answer_keeps_no_status_back(mac: Mac) -> None:
+    mac.run("service", "install")
+    ran = mac.tree.run("status", "--json", environment={"PATH": "/nowhere"})
+    assert ran.code == 0
+    assert "launchctl is not on PATH" in ran.json["service"]["detail"]
+    assert mac.tree.run("service", "status", environment={"PATH": "/nowhere"}).code == 4
+
+
 def test_doctor_tells_shell_and_service_apart(mac: Mac) -> None:
     mac.run("service", "install")
     file = mac.tree.users.config / "environment"

@@ -80,11 +80,15 @@ def service_of(session: Session, repository: "Repository") -> "tuple[Supervisor 
     """The supervisor that runs here, and the state of this repository's service if it is installed."""
     from cidx.supervisor import detection
 
-    supervisor = detection.find(session.users, session.environment)
-    if isinstance(supervisor, detection.Absent):
-        return supervisor, None
-    installed = [service for service in supervisor.installed() if service.id == repository.id]
-    return supervisor, next(iter(supervisor.states(installed)), None)
+    try:
+        supervisor = detection.find(session.users, session.environment)
+        if isinstance(supervisor, detection.Absent):
+            return supervisor, None
+        installed = [service for service in supervisor.installed() if service.id == repository.id]
+        return supervisor, next(iter(supervisor.states(installed)), None)
+    except CidxError as error:
+        # One that is there and does not answer must not keep the rest of the picture back.
+        return detection.Absent(f"{error.what}: {error.why}", error.next_step), None
 
 
 def _daemon_answer(
