@@ -4,7 +4,8 @@
 
 This process is the supervisor: it holds the listening socket, and starts a daemon whenever somebody knocks and
 none is there. The installed client asks, with pauses about as long as the daemon's patience (`idle`), or while
-daemons get SIGTERM (`term`) or SIGKILL (`kill`) at random. An answer that did not come from a daemon is lost,
+daemons get SIGTERM (`term`) or SIGKILL (`kill`) at random moments, starting included, but on average only after twice
+the time that a start takes here: more often nobody could answer. An answer that did not come from a daemon is lost,
 although the user would have got one from the client itself. Linux only (descriptor 3 as systemd has it).
 """
 
@@ -97,7 +98,12 @@ def hammer(
     made, first = 0, supervisor.starts
     done = threading.Event()
     number = MODES[mode]
-    killer = threading.Thread(target=_kill, args=(supervisor, number, done, random.Random(dice.random())))
+    began = time.monotonic()
+    cidx("query", "-q", "needle")
+    longest_s = 4 * (time.monotonic() - began)
+    killer = threading.Thread(
+        target=_kill, args=(supervisor, number, done, random.Random(dice.random()), longest_s)
+    )
     if number is not None:
         killer.start()
     lost = []
@@ -116,8 +122,14 @@ def hammer(
     return made, lost
 
 
-def _kill(supervisor: Supervisor, number: signal.Signals, done: threading.Event, dice: random.Random) -> None:
-    while not done.wait(dice.uniform(0.1, 2.0)):
+def _kill(
+    supervisor: Supervisor,
+    number: signal.Signals,
+    done: threading.Event,
+    dice: random.Random,
+    longest_s: float,
+) -> None:
+    while not done.wait(dice.uniform(0.0, longest_s)):
         supervisor.send(number)
 
 
