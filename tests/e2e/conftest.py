@@ -5,7 +5,6 @@
 
 import itertools
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.kit import Repository
-from tests.e2e.machine import CHECKOUT, Machine, User, build_wheel, install, put_in_place, why_impossible
+from tests.e2e.machine import (
+    CHECKOUT,
+    Machine,
+    User,
+    build_wheel,
+    install,
+    put_in_place,
+    renamed,
+    why_impossible,
+)
 
 NUMBERS = itertools.count(1)
 
@@ -55,19 +63,10 @@ def dev(machine: Machine, built: Path) -> User:
 
 @pytest.fixture
 def upgrade(dev: User, built: Path, tmp_path: Path) -> Iterator[Callable[[str], None]]:
-    """Replaces the installed package, by pip, with this checkout under another version; taken back at the end."""
-    original = (CHECKOUT / "cidx/api/versions.py").read_text()
+    """Replaces the installed package, by pip, with the same under another version; taken back at the end."""
 
-    def to(text: str) -> None:
-        sources = tmp_path / text
-        for name in ("cidx", "packaging"):
-            shutil.copytree(CHECKOUT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
-            shutil.copy(CHECKOUT / name, sources / name)
-        (sources / "cidx/api/versions.py").write_text(
-            re.sub("^VERSION = .*$", f'VERSION = "{text}"', original, flags=re.M)
-        )
-        put_in_place(build_wheel(tmp_path, sources), dev)
+    def to(version: str) -> None:
+        put_in_place(renamed(built, version, tmp_path), dev)
 
     yield to
     put_in_place(built, dev)
@@ -85,6 +84,8 @@ def make(dev: User) -> Iterator[Callable[..., Repository]]:
 
     yield make_one
     for repository in made:
+        # Shown where the test has failed.
+        print(dev.run("journalctl", "--user", "--user-unit", f"cidx-{repository.id}.*").out)
         repository.remove()
 
 

@@ -405,6 +405,20 @@ def build_wheel(folder: Path, sources: Path) -> Path:
     return wheel
 
 
+def renamed(wheel: Path, version: str, folder: Path) -> Path:
+    """The same wheel with another version."""
+    was = wheel.name.split("-")[1]
+    changed = folder / wheel.name.replace(was, version)
+    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(changed, "w") as new:
+        for info in old.infolist():
+            content = old.read(info)
+            info.filename = info.filename.replace(f"-{was}.", f"-{version}.")
+            if info.filename.endswith(("/METADATA", "/RECORD", "cidx/api/versions.py")):
+                content = content.replace(was.encode(), version.encode())
+            new.writestr(info, content)
+    return changed
+
+
 def install(wheel: Path, user: User) -> None:
     """Put cidx where install.sh puts it, through pip, with the extra for the journal where that builds.
 
