@@ -21,28 +21,10 @@ if [ "$stage" = enter ]; then
     exec unshare --pid --fork --kill-child --cgroup --uts --ipc --net -- sh "$0" boot "$base" "$cgroup" "$python"
 fi
 
+mount --bind "$python" /mnt
 for folder in etc var home; do
     mount --bind "$base/$folder" "/$folder"
 done
-
-# An interpreter may lie where only root may look, such as pyenv's below /root: an empty folder, in which there is
-# nothing but the interpreter, takes the closed one's place.
-mount --bind "$python" "$base/mnt"
-closed=
-folder=$python
-while [ "$folder" != / ]; do
-    case $(stat -c %A "$folder") in
-    *x) ;;
-    *) closed=$folder ;;
-    esac
-    folder=$(dirname "$folder")
-done
-if [ -n "$closed" ]; then
-    mount -t tmpfs -o mode=755 home "$closed"
-    mkdir -p "$python"
-    mount --move "$base/mnt" "$python"
-    mount -o remount,bind,ro "$python"
-fi
 
 mount -t tmpfs -o mode=755 dev "$base/dev"
 while read -r name major minor; do
@@ -76,6 +58,22 @@ for file in /proc/sys /proc/sysrq-trigger; do
     fi
 done
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+
+# An interpreter may lie where only root may look, such as pyenv's below /root: an empty folder, in which there is
+# nothing but the interpreter, takes the closed one's place. Or in one of those that were replaced.
+closed=
+folder=$python
+while [ "$folder" != / ]; do
+    case $(stat -c %A "$folder" 2>/dev/null) in
+    '' | *[xt]) ;;
+    *) closed=$folder ;;
+    esac
+    folder=$(dirname "$folder")
+done
+[ -z "$closed" ] || mount -t tmpfs -o mode=755 closed "$closed"
+mkdir -p "$python"
+mount --move /mnt "$python"
+mount -o remount,bind,ro "$python"
 
 exec env -i container=unshare PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     "$(command -v systemd || echo /lib/systemd/systemd)" --system --log-target=journal --show-status=no

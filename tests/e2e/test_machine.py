@@ -32,7 +32,8 @@ def test_user_has_a_manager_a_bus_and_a_journal(machine: Machine) -> None:
 def test_even_its_root_can_not_write_outside(machine: Machine, attempt: str) -> None:
     answer = machine.run("sh", "-c", attempt)
     assert answer.code != 0
-    assert "Read-only file system" in answer.err
+    # A checkout in one of the folders that are replaced isn't there at all.
+    assert "Read-only file system" in answer.err or "No such file or directory" in answer.err
 
 
 def test_what_it_writes_stays_in_there(machine: Machine) -> None:
