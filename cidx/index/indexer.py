@@ -4,27 +4,36 @@ One run holds the writer's lock from looking at the tree to publishing. Interrup
 leaves the old generation or the new one, never a mixture.
 """
 
+import contextlib
+import os
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cidx import log
 from cidx.api.errors import CidxError, Code, Damaged, NotIndexed
-from cidx.index import changes, reader
+from cidx.index import changes
 from cidx.index.changes import Changes
 from cidx.index.files import Entry, Listing
 from cidx.index.progress import Progress, Report, Summary, silent
+from cidx.index.reader import Batch, Read, Reader, Task
+from cidx.index.workers import Setup, Workers
 from cidx.repository import lock
 from cidx.repository.repository import Repository, prepare, write_failure
 from cidx.repository.settings import IndexSettings
 from cidx.store.records import FileRow, NewChunk
 from cidx.store.writer import Writer
+from cidx.text import embedder
 from cidx.text.embedder import Embedder
-from cidx.text.tokenizer import TermMemo, query_terms
+from cidx.text.tokenizer import query_terms
 
-# Enough rows for one matrix product to be worth its call, few enough to show progress and keep memory small.
-_BATCH_CHUNKS = 512
+# Enough to be worth a trip to another process, little enough to show progress and keep memory small.
+_BATCH_BYTES, _BATCH_FILES = 400_000, 100
+# From here on other processes read: one takes a fifth of a second to start, and reads two megabytes a second.
+_WORTH_WORKERS_BYTES = 4_000_000
+_MOST_WORKERS = 8
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,7 +103,6 @@ class _Run:
         self._root = bytes(repository.root)
         self._job = job
         self._writer = writer
-        self._memo = TermMemo()
         self._chunks = 0
         self._embedded = 0
         self._added = 0
@@ -106,8 +114,7 @@ class _Run:
         self._writer.set_policy(wanted)
         for row in self._writer.files_at(found.gone):
             self._writer.remove_file(row)
-        for batch in _batches(self._read_all(found)):
-            self._add(batch)
+        self._bring_in(found)
         self._check_cancelled()
         self._job.report(Progress("publishing", len(found), len(found), self._chunks))
         # Asked before publishing: what is published must not fail any more.
@@ -126,44 +133,67 @@ class _Run:
             publish_s=publish_s,
         )
 
-    def _read_all(self, found: Changes) -> Iterator[reader.Read]:
+    def _bring_in(self, found: Changes) -> None:
         """Read what may have changed; what has the same content after all only gets its new stamp."""
         rows = {row.path: row for row in self._writer.files_at(entry.path for entry in found.suspects)}
-        work = [*found.new, *found.suspects]
-        for done, entry in enumerate(work):
-            row = rows.get(entry.path)
-            self._check_cancelled()
-            self._job.report(Progress("indexing", done, len(work), self._chunks))
-            read = reader.read(self._root, entry, self._job.settings, self._memo, now_ns=time.time_ns())
-            if row is not None and read is not None and _is_same(read, row):
+        tasks = [Task(entry) for entry in found.new] + [
+            Task(entry, _facts(rows.get(entry.path))) for entry in found.suspects
+        ]
+        batches = list(_batches(tasks))
+        done = 0
+        with contextlib.closing(self._prepared(batches, found.size_bytes)) as prepared:
+            for tasks_of_batch in batches:
+                self._check_cancelled()
+                self._job.report(Progress("indexing", done, len(tasks), self._chunks))
+                self._add(next(prepared), [rows.get(task.entry.path) for task in tasks_of_batch])
+                done += len(tasks_of_batch)
+
+    def _prepared(self, batches: Sequence[Sequence[Task]], size_bytes: int) -> Generator[Batch]:
+        """What becomes of each batch: read here, or by other processes where there is much of it."""
+        settings, model = self._job.settings, self._job.embedder
+        count = min(_cores(), _MOST_WORKERS, len(batches))
+        if count > 1 and size_bytes >= _WORTH_WORKERS_BYTES and model is embedder.packaged():
+            with Workers(count, Setup(self._root, settings, self._writer.known_keys())) as workers:
+                yield from workers.prepare(batches)
+            return
+        reader = Reader(
+            root=self._root,
+            settings=settings,
+            embedder=model,
+            known_of=lambda keys: self._writer.rows_of_keys(keys).keys(),
+        )
+        for batch in batches:
+            yield reader.prepare(batch, now_ns=time.time_ns())
+
+    def _add(self, batch: Batch, known: Sequence[FileRow | None]) -> None:
+        """Store a batch; `known` is what each of its files was before."""
+        rows = self._rows_for(batch)
+        for read, row in zip(batch.reads, known, strict=True):
+            if row is not None and read is not None and read.same:
                 self._writer.set_stamp(row, read.file.stamp)
                 continue
             if row is not None:
                 self._writer.remove_file(row)
                 self._changed += 1
-            elif read is not None and not read.file.skipped:
-                self._added += 1
             if read is not None:
+                self._added += row is None and not read.file.skipped
                 self._chunks += len(read.pieces)
-                yield read
+                self._add_file(read, rows)
 
-    def _add(self, batch: list[reader.Read]) -> None:
-        rows = self._rows_for(batch)
-        for read in batch:
-            chunks = [
-                NewChunk(piece.span, rows[piece.key], piece.body, _terms_of(piece.span.symbol))
-                for piece in read.pieces
-            ]
-            path = read.file.path.decode("utf-8", "replace")
-            self._writer.add_file(read.file, chunks, read.symbols, _terms_of(path))
+    def _add_file(self, read: Read, rows: Mapping[bytes, int]) -> None:
+        chunks = [
+            NewChunk(piece.span, rows[piece.key], piece.body, _terms_of(piece.span.symbol))
+            for piece in read.pieces
+        ]
+        path = read.file.path.decode("utf-8", "replace")
+        self._writer.add_file(read.file, chunks, read.symbols, _terms_of(path))
 
-    def _rows_for(self, batch: list[reader.Read]) -> dict[bytes, int]:
-        words = {piece.key: piece.words for read in batch for piece in read.pieces}
-        rows = self._writer.rows_of_keys(words)
-        missing = [key for key in words if key not in rows]
+    def _rows_for(self, batch: Batch) -> Mapping[bytes, int]:
+        keys = {piece.key for read in batch.reads if read is not None for piece in read.pieces}
+        rows = self._writer.rows_of_keys(keys)
+        missing = [key for key in batch.vectors if key not in rows]
         if missing:
-            vectors = self._job.embedder.embed([words[key] for key in missing])
-            rows |= self._writer.add_vectors(missing, vectors)
+            rows |= self._writer.add_vectors(missing, [batch.vectors[key] for key in missing])
             self._embedded += len(missing)
         return rows
 
@@ -177,23 +207,27 @@ class _Run:
             )
 
 
-def _is_same(read: reader.Read, row: FileRow) -> bool:
-    file = read.file
-    return (file.digest, file.language, file.skipped) == (row.digest, row.language, row.skipped)
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _facts(row: FileRow | None) -> tuple[bytes, str, str] | None:
+    return None if row is None else (row.digest, row.language, row.skipped)
 
 
 def _terms_of(text: str) -> str:
     return " ".join(query_terms(text))
 
 
-def _batches(reads: Iterable[reader.Read]) -> Iterator[list[reader.Read]]:
-    batch: list[reader.Read] = []
-    chunks = 0
-    for read in reads:
-        batch.append(read)
-        chunks += len(read.pieces)
-        if chunks >= _BATCH_CHUNKS:
+def _batches(tasks: Iterable[Task]) -> Iterator[list[Task]]:
+    batch: list[Task] = []
+    size_bytes = 0
+    for task in tasks:
+        batch.append(task)
+        size_bytes += task.entry.size_bytes
+        if size_bytes >= _BATCH_BYTES or len(batch) >= _BATCH_FILES:
             yield batch
-            batch, chunks = [], 0
+            batch, size_bytes = [], 0
     if batch:
         yield batch

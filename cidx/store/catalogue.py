@@ -179,6 +179,10 @@ class Catalogue:
         found = self._select_in("SELECT DISTINCT row FROM chunk WHERE file IN", files)
         return sorted({row for (row,) in found})
 
+    def keys(self) -> frozenset[bytes]:
+        """The contents that have vectors."""
+        return frozenset(key for (key,) in self._all("SELECT key FROM embedding"))
+
     def rows_of_keys(self, keys: Iterable[bytes]) -> dict[bytes, int]:
         """The vectors that exist already for these contents."""
         return dict(self._select_in("SELECT key, row FROM embedding WHERE key IN", keys))

@@ -88,7 +88,10 @@ class Writer:
                 generation=generation, next_file=1, next_chunk=1, rows=0, model=model, policy=""
             )
             writer = cls(index, base, catalogue, rebuild=True, model=model, dimensions=dimensions)
-            writer._donor = donor
+            if donor is not None and donor.model == model:
+                writer._donor = donor
+            elif donor is not None:
+                donor.close()
             undo.pop_all()
             return writer
 
@@ -112,15 +115,16 @@ class Writer:
     def skipped(self) -> dict[str, int]:
         return self._catalogue.skipped()
 
+    def known_keys(self) -> frozenset[bytes]:
+        """The contents that have vectors, here or in the base that is being replaced."""
+        here = self._catalogue.keys()
+        return here | self._donor.catalogue.keys() if self._donor is not None else here
+
     def rows_of_keys(self, keys: Iterable[bytes]) -> dict[bytes, int]:
         """The vectors that exist for these contents, here or in the base that is being replaced."""
         wanted = set(keys)
         found = self._catalogue.rows_of_keys(wanted)
-        if (
-            self._donor is not None
-            and self._donor.model == self._model
-            and (missing := wanted - found.keys())
-        ):
+        if self._donor is not None and (missing := wanted - found.keys()):
             found |= self._adopt(self._donor, missing)
         return found
 
@@ -133,9 +137,11 @@ class Writer:
         self._catalogue.add_embeddings(offered, rows)
         return dict(zip(offered, rows, strict=True))
 
-    def add_vectors(self, keys: Sequence[bytes], vectors: "NDArray[np.float32]") -> dict[bytes, int]:
+    def add_vectors(
+        self, keys: Sequence[bytes], vectors: "Sequence[NDArray[np.float32]]"
+    ) -> dict[bytes, int]:
         """Store new vectors under the keys of their contents."""
-        rows = self._vectors.append(vectors)
+        rows = self._vectors.append(np.asarray(vectors))
         self._catalogue.add_embeddings(keys, rows)
         return dict(zip(keys, rows, strict=True))
 

@@ -10,7 +10,7 @@ from cidx.index import reader
 from cidx.index.files import Entry
 from cidx.repository.settings import IndexSettings
 from cidx.store import source
-from cidx.text.tokenizer import TermMemo
+from cidx.text import embedder
 
 LATER_NS = 10**12
 
@@ -18,10 +18,21 @@ LATER_NS = 10**12
 def read(
     file: Path, settings: IndexSettings | None = None, *, later_ns: int = LATER_NS
 ) -> reader.Read | None:
-    found = os.lstat(file)
-    entry = Entry(os.fsencode(file.name), found.st_size, source.stamp(found))
-    wanted = settings or IndexSettings()
-    return reader.read(os.fsencode(file.parent), entry, wanted, TermMemo(), now_ns=time.time_ns() + later_ns)
+    stat = os.lstat(file)
+    entry = Entry(os.fsencode(file.name), stat.st_size, source.stamp(stat))
+    [found] = prepare(file.parent, [reader.Task(entry)], settings, now_ns=time.time_ns() + later_ns).reads
+    return found
+
+
+def prepare(
+    root: Path, tasks: list[reader.Task], settings: IndexSettings | None = None, *, now_ns: int = 1
+) -> reader.Batch:
+    return reader.Reader(
+        root=os.fsencode(root),
+        settings=settings or IndexSettings(),
+        embedder=embedder.packaged(),
+        known_of=lambda keys: frozenset(),
+    ).prepare(tasks, now_ns=now_ns)
 
 
 def skipped(file: Path, settings: IndexSettings | None = None) -> str:
@@ -38,7 +49,6 @@ def test_a_file_comes_with_its_pieces(tmp_path: Path) -> None:
     (piece,) = found.pieces
     assert (found.file.language, piece.span.symbol) == ("python", "needle")
     assert piece.body == "def needle return gethttp get http"
-    assert piece.words == {"def": 1, "needle": 1, "return": 1, "getHTTP": 1}
     assert piece.key == source.content_key("", (tmp_path / "a.py").read_bytes())
     assert [symbol.name for symbol in found.symbols] == ["needle"]
 
@@ -55,11 +65,24 @@ def test_binary_large_and_unwanted_files_are_skipped(tmp_path: Path) -> None:
 
 
 def test_what_is_gone_or_no_file_is_none(tmp_path: Path) -> None:
-    entry = Entry(b"gone", 1, b"")
-    settings = IndexSettings()
-    assert reader.read(os.fsencode(tmp_path), entry, settings, TermMemo(), now_ns=1) is None
+    gone = [reader.Task(Entry(b"gone", 1, b""))]
+    assert prepare(tmp_path, gone).reads == [None]
     os.mkfifo(tmp_path / "gone")
-    assert reader.read(os.fsencode(tmp_path), entry, settings, TermMemo(), now_ns=1) is None
+    assert prepare(tmp_path, gone).reads == [None]
+
+
+def test_nothing_is_made_of_a_file_that_is_still_the_same(tmp_path: Path) -> None:
+    content = b"def needle(): ...\n"
+    (tmp_path / "a.py").write_bytes(content)
+    entry = Entry(b"a.py", len(content), b"another stamp")
+    known = (source.digest(content), "python", "")
+    batch = prepare(tmp_path, [reader.Task(entry, known), reader.Task(entry, (*known[:2], "too large"))])
+    same, changed = batch.reads
+    assert same is not None
+    assert changed is not None
+    assert (same.same, len(same.pieces)) == (True, 0)
+    assert (changed.same, len(changed.pieces)) == (False, 1)
+    assert len(batch.vectors) == 1
 
 
 @pytest.mark.skipif(

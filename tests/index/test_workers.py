@@ -1,0 +1,77 @@
+"""Reading in other processes gives what reading here gives, and leaves no process behind."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cidx.index.files import Entry
+from cidx.index.reader import Batch, Reader, Task
+from cidx.index.workers import Setup, Workers
+from cidx.repository.settings import IndexSettings
+from cidx.text import embedder
+
+
+@pytest.fixture
+def batches(tmp_path: Path) -> list[list[Task]]:
+    """Ten batches of three files, the last of which is gone."""
+    tasks = []
+    for number in range(30):
+        content = f"def needle_{number}():\n    return {number % 7}\n".encode() * (1 + number % 5)
+        (tmp_path / f"{number}.py").write_bytes(content)
+        tasks.append(Task(Entry(b"%d.py" % number, len(content), b"stamp")))
+    (tmp_path / "29.py").unlink()
+    return [tasks[start : start + 3] for start in range(0, 30, 3)]
+
+
+def read_here(root: Path, batches: list[list[Task]]) -> list[Batch]:
+    reader = Reader(
+        root=os.fsencode(root),
+        settings=IndexSettings(),
+        embedder=embedder.packaged(),
+        known_of=lambda keys: frozenset(),
+    )
+    return [reader.prepare(batch, now_ns=time.time_ns()) for batch in batches]
+
+
+def pids_of(workers: Workers) -> list[int]:
+    return [worker.pid for worker in workers.workers]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_what_comes_back_is_what_is_read_here_in_order(tmp_path: Path, batches: list[list[Task]]) -> None:
+    time.sleep(0.03)  # a file as young as a clock tick has no stamp
+    with Workers(3, Setup(os.fsencode(tmp_path), IndexSettings(), frozenset())) as workers:
+        found = list(workers.prepare(batches))
+        pids = pids_of(workers)
+    for there, here in zip(found, read_here(tmp_path, batches), strict=True):
+        assert there.reads == here.reads
+        assert there.vectors.keys() == here.vectors.keys()
+        assert all(np.array_equal(there.vectors[key], here.vectors[key]) for key in here.vectors)
+    assert not any(is_alive(pid) for pid in pids)
+
+
+def test_what_has_a_vector_gets_no_other(tmp_path: Path, batches: list[list[Task]]) -> None:
+    known = frozenset(key for batch in read_here(tmp_path, batches) for key in batch.vectors)
+    with Workers(2, Setup(os.fsencode(tmp_path), IndexSettings(), known)) as workers:
+        assert not any(batch.vectors for batch in workers.prepare(batches))
+
+
+def test_a_worker_that_is_killed_is_an_error_and_the_others_go(
+    tmp_path: Path, batches: list[list[Task]]
+) -> None:
+    with Workers(2, Setup(os.fsencode(tmp_path), IndexSettings(), frozenset())) as workers:
+        pids = pids_of(workers)
+        os.kill(pids[1], 9)
+        with pytest.raises(RuntimeError, match="ended with -9"):
+            list(workers.prepare(batches))
+    assert not any(is_alive(pid) for pid in pids)
