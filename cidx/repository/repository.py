@@ -106,8 +106,17 @@ def write_failure(error: OSError, place: Path) -> CidxError:
     )
 
 
+# SQLite takes paths of 512 bytes, and ours add some sixty to that of the folder.
+_LONGEST_PATH = 440
+
+
 def _why_not(own: Path, *, in_git: bool) -> str:
     """Why the folder in the root can't be used; empty when it can."""
+    path = os.fsencode(own)
+    if len(path) > _LONGEST_PATH:
+        return f"the path of its root has more than {_LONGEST_PATH} bytes"
+    if path.decode("utf-8", "ignore") != str(own):
+        return "the path of its root is not UTF-8"
     try:
         found = os.lstat(own)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,6 +1,8 @@
 """Where a repository keeps what is cidx's own: in the root when that is safe, else in the user's cache."""
 
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,24 @@ def test_the_folder_is_in_the_root(tree: Tree) -> None:
     repository.prepare(tree.repository)
     assert elsewhere(tree) == ""
     assert (tree.root / ".code-indexer").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file system takes neither")
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [(os.fsdecode(b"caf\xe9"), "not UTF-8"), ("/".join(["deep" * 50] * 15), "more than 440 bytes")],
+    ids=["bytes", "deep"],
+)
+def test_a_root_that_others_can_not_name_has_its_index_in_the_cache(
+    tmp_path: Path, place: str, why: str
+) -> None:
+    """SQLite and tantivy would refuse; git and the system do not."""
+    (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+    tree = Tree(tmp_path / place).write({"a.py": "def needle(): ...\n"})
+    tree.users = replace(tree.users, cache=tmp_path / "cache")
+    assert why in elsewhere(tree)
+    tree.index()
+    assert tree.run("query", "-q", "needle").out == "a.py:1-1\n"
 
 
 def test_a_link_is_not_used(tree: Tree, tmp_path: Path) -> None:
