@@ -16,7 +16,7 @@ Usage: ./install.sh                  install cidx, or bring it up to date, for t
        ./install.sh --demo           install, index this checkout and ask it one question
        ./install.sh --test [ARG...]  make a development environment in .venv and run all tests (ARGs go to pytest;
                                      without any, the tests share all cores)
-       ./install.sh --uninstall      remove the environment, the link and the caches
+       ./install.sh --uninstall      remove the services, the environment, the link and the caches
        ./install.sh --help           this text
 
 Where things go
@@ -557,15 +557,31 @@ show() { # SHOWN COMMAND...: a command as one would type it, then its real outpu
     "$@" </dev/null || fail demo "the command above ended with exit status $?" "see its message above; $command doctor looks at the whole installation"
 }
 
-demo() { # sets at
+demo() { # sets at, why, served
     at=$(quote "$here")
     if [ ! -d "$here/.code-indexer" ] && ! git -C "$here" rev-parse --git-dir >/dev/null 2>&1; then
         show "$command -C $at init" "$home_env/bin/cidx" -C "$here" init
     fi
     show "$command -C $at index" "$home_env/bin/cidx" -C "$here" index
+    "$home_env/bin/cidx" -C "$here" service status >"$work/service" 2>&1 </dev/null
+    case $? in
+    4) served=new ;; # not installed, or no supervisor
+    *) served=before ;;
+    esac
+    if grep -q '\[no-supervisor\]' "$work/service"; then
+        why=$(sed -n 's/^ *why:  *//p' "$work/service")
+        printf '\nNo service here: %s. The answer comes from a process of its own:\n' "$why"
+        served=no
+    else
+        show "$command -C $at service install --now" "$home_env/bin/cidx" -C "$here" service install --now
+    fi
     show "$command -C $at query --limit 3 \"publish a generation atomically\"" \
         "$home_env/bin/cidx" -C "$here" query --limit 3 "publish a generation atomically"
+    if [ "$served" = new ]; then # as it was before
+        show "$command -C $at service uninstall" "$home_env/bin/cidx" -C "$here" service uninstall
+    fi
     printf '\nIn a repository of yours: %s index, then %s query "what you are looking for"\n' "$command" "$command"
+    [ "$served" = no ] || printf 'To have it answer in a blink from then on: %s service install\n' "$command"
 }
 
 run_tests() { # ARG...: ends with pytest's own closing line and exit status
@@ -592,8 +608,29 @@ remove() { # PATH...; sets removed
     done
 }
 
+uninstall_services() { # else their sockets would go on starting a Python that is gone; sets found, removed
+    [ -x "$home_env/bin/cidx" ] || return 0
+    found=$("$home_env/bin/cidx" service uninstall --all 2>&1 </dev/null)
+    case $? in
+    0)
+        case $found in *removed:*) removed=yes && printf '%s\n' "$found" | sed 's/^removed: /removed      the service of /' ;; esac
+        ;;
+    4) # no supervisor can be reached
+        for found in "$HOME"/.config/systemd/user/cidx-*.socket "$HOME"/Library/LaunchAgents/dev.cidx.*.plist; do
+            [ ! -e "$found" ] || fail uninstall "services are installed, but their supervisor can't be reached from here" \
+                "log in as this user and run ./install.sh --uninstall again"
+        done
+        ;;
+    *)
+        printf '%s\n' "$found" >&2
+        fail uninstall "the services could not be removed" "see the message above; then run ./install.sh --uninstall again"
+        ;;
+    esac
+}
+
 uninstall() {
     removed=''
+    uninstall_services
     if ours; then
         remove "$link"
     elif [ -e "$link" ] || [ -L "$link" ]; then
