@@ -195,6 +195,7 @@ def content(snapshot: Snapshot) -> dict[str, Any]:
         "symbols": sorted(
             (path, s.path, s.kind, s.start_line, s.end_line) for path, s in catalogue.symbols()
         ),
+        "references": catalogue.references(),
     }
 
 

@@ -186,7 +186,9 @@ class _Run:
             for piece in read.pieces
         ]
         path = read.file.path.decode("utf-8", "replace")
-        self._writer.add_file(read.file, chunks, read.symbols, _terms_of(path))
+        self._writer.add_file(
+            read.file, chunks, symbols=read.symbols, references=read.references, path_terms=_terms_of(path)
+        )
 
     def _rows_for(self, batch: Batch) -> Mapping[bytes, int]:
         keys = {piece.key for read in batch.reads if read is not None for piece in read.pieces}

@@ -15,7 +15,7 @@ from cidx.index import chunker, language
 from cidx.index.files import Entry
 from cidx.repository.settings import IndexSettings
 from cidx.store import source
-from cidx.store.records import NewFile, Span, Symbol
+from cidx.store.records import NewFile, Reference, Span, Symbol
 from cidx.text.embedder import Embedder
 from cidx.text.tokenizer import TermMemo, words
 
@@ -51,6 +51,7 @@ class Read:
     file: NewFile
     pieces: Sequence[Piece] = ()
     symbols: Sequence[Symbol] = ()
+    references: Sequence[Reference] = ()
     same: bool = False
 
 
@@ -106,7 +107,7 @@ class Reader:
         outline = chunker.outline(data, name)
         lines = source.lines_of(data)
         pieces = [self._piece(span, lines, words_by_key) for span in outline.spans]
-        return Read(file, pieces, outline.symbols)
+        return Read(file, pieces, outline.symbols, outline.references)
 
     def _piece(self, span: Span, lines: list[bytes], words_by_key: dict[bytes, Mapping[str, int]]) -> Piece:
         content = source.span_bytes(lines, span)

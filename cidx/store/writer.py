@@ -17,7 +17,7 @@ from cidx.api.errors import CidxError, NotIndexed
 from cidx.store import layout
 from cidx.store.catalogue import Catalogue
 from cidx.store.fulltext import SMALL_HEAP_BYTES, FullTextWriter
-from cidx.store.records import FileRow, NewChunk, NewFile, Symbol
+from cidx.store.records import FileRow, NewChunk, NewFile, Reference, Symbol
 from cidx.store.vectors import Vectors, VectorWriter
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Enough for tantivy to write few, large segments in a first index.
 _REBUILD_HEAP_BYTES = 100_000_000
+# Symbols and references of so many removed files lie in the catalogue at most, as a share of those that it has.
+_MOST_REMOVED = 0.25
 
 
 class Writer:
@@ -48,6 +50,7 @@ class Writer:
         self._donor: _Donor | None = None
         self._fulltext: FullTextWriter | None = None
         self._generation: int = catalogue.meta("generation")
+        self._removed: int = catalogue.meta("removed")
         self._next_file: int = catalogue.meta("next_file")
         self._next_chunk: int = catalogue.meta("next_chunk")
         self._vectors = VectorWriter(base.vectors, dimensions=dimensions, count=catalogue.meta("rows"))
@@ -85,7 +88,7 @@ class Writer:
             undo.callback(catalogue.close)
             generation = donor.generation if donor else 0
             catalogue.set_meta(
-                generation=generation, next_file=1, next_chunk=1, rows=0, model=model, policy=""
+                generation=generation, next_file=1, next_chunk=1, rows=0, removed=0, model=model, policy=""
             )
             writer = cls(index, base, catalogue, rebuild=True, model=model, dimensions=dimensions)
             if donor is not None and donor.model == model:
@@ -148,20 +151,28 @@ class Writer:
     def remove_file(self, file: FileRow) -> None:
         self._begin_change()
         self._catalogue.remove_file(file.id)
+        self._removed += 1
 
     def set_stamp(self, file: FileRow, stamp: bytes) -> None:
         """The file was touched but has the same content."""
         self._catalogue.set_stamp(file.id, stamp)
 
     def add_file(
-        self, file: NewFile, chunks: Sequence[NewChunk], symbols: Sequence[Symbol], path_terms: str
+        self,
+        file: NewFile,
+        chunks: Sequence[NewChunk],
+        *,
+        symbols: Sequence[Symbol] = (),
+        references: Sequence[Reference] = (),
+        path_terms: str,
     ) -> None:
         fulltext = self._begin_change()
         id_ = self._next_file
         self._next_file += 1
-        self._catalogue.add_file(id_, file)
+        self._catalogue.add_file(id_, file, first_chunk=self._next_chunk, chunks=len(chunks))
         self._catalogue.add_chunks(id_, self._next_chunk, chunks)
         self._catalogue.add_symbols(id_, symbols)
+        self._catalogue.add_references(id_, references)
         for chunk_id, chunk in enumerate(chunks, self._next_chunk):
             fulltext.add(chunk_id, id_, body=chunk.body, symbol=chunk.symbol_terms, path=path_terms)
         self._next_chunk += len(chunks)
@@ -178,8 +189,12 @@ class Writer:
             self._generation += 1
             self._vectors.sync()
             self._fulltext.commit()
+            if self._removed > _MOST_REMOVED * self._catalogue.counts()[0]:
+                self._catalogue.purge()
+                self._removed = 0
             self._catalogue.set_meta(
                 generation=self._generation,
+                removed=self._removed,
                 next_file=self._next_file,
                 next_chunk=self._next_chunk,
                 rows=self._vectors.count,

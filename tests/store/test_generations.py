@@ -1,6 +1,8 @@
 """Generations: published at once or never, pinned by who reads, and healed by the next writer."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 
 from cidx.api.errors import CidxError, Code, Damaged, NotIndexed
 from cidx.store import layout
-from cidx.store.records import NewChunk, NewFile, Span
+from cidx.store.records import NewChunk, NewFile, Reference, Span, Symbol
 from cidx.store.snapshot import open_current
 from cidx.store.source import content_key
 from cidx.store.writer import Writer
@@ -40,7 +42,7 @@ def add(writer: Writer, path: str, *words: str) -> None:
         NewChunk(Span(number, number), rows[key], word, "")
         for number, (key, word) in enumerate(zip(keys, words, strict=True), 1)
     ]
-    writer.add_file(NewFile(path.encode(), b"stamp", b"digest", "text"), chunks, [], path)
+    writer.add_file(NewFile(path.encode(), b"stamp", b"digest", "text"), chunks, path_terms=path)
 
 
 def remove(writer: Writer, path: str) -> None:
@@ -82,6 +84,46 @@ def test_what_was_not_published_did_not_happen(index: Path) -> None:
         add(writer, "b", "beta")
     assert found(index, "alpha") == ["a"]
     assert found(index, "beta") == []
+
+
+def test_references_are_found_by_name_while_their_file_lives(index: Path) -> None:
+    def add_uses(writer: Writer, path: str, *uses: Reference) -> None:
+        file = NewFile(path.encode(), b"stamp", b"digest", "python")
+        writer.add_file(file, [], references=uses, path_terms=path)
+
+    uses = [Reference("loads", "call", 7), Reference("loads", "import", 1), Reference("dumps", "call", 9)]
+    publish(rebuild(index), lambda w: (add_uses(w, "a", *uses), add_uses(w, "b", uses[0])))
+    with open_current(index) as snapshot:
+        assert snapshot.catalogue.references("loads") == [
+            (b"a", "import", 1),
+            (b"a", "call", 7),
+            (b"b", "call", 7),
+        ]
+        assert snapshot.catalogue.references("load") == []
+        assert len(snapshot.catalogue.references()) == 4
+    publish(update(index), lambda w: remove(w, "a"))
+    with open_current(index) as snapshot:
+        assert snapshot.catalogue.references("loads") == [(b"b", "call", 7)]
+
+
+def test_what_removed_files_leave_in_the_catalogue_is_bounded(index: Path) -> None:
+    """One file, replaced again and again."""
+
+    def replace(writer: Writer) -> None:
+        if writer.files_at([b"a"]):
+            remove(writer, "a")
+        symbols = [Symbol("name", "Scope.name", "method", 1, 2)]
+        file = NewFile(b"a", b"stamp", b"digest", "python")
+        writer.add_file(file, [], symbols=symbols, references=[Reference("name", "call", 1)], path_terms="a")
+
+    publish(rebuild(index), replace)
+    for _ in range(3):
+        publish(update(index), replace)
+    with closing(sqlite3.connect(layout.current(index).catalogue)) as connection:
+        for table in ("symbol", "reference"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,)
+    with open_current(index) as snapshot:
+        assert snapshot.catalogue.symbols() == [(b"a", Symbol("name", "Scope.name", "method", 1, 2))]
 
 
 def test_a_reader_keeps_its_generation_through_two_publications(index: Path) -> None:
