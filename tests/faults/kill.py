@@ -459,9 +459,9 @@ class Harness:
             case 0:
                 return Aim(seconds=self.dice.uniform(0, usual.seconds))
             case 1:
-                return Aim(changes=Changes(self.dice.randint(1, usual.changes.all), NEVER))
+                return Aim(changes=Changes(self.dice.randint(1, max(1, usual.changes.all)), NEVER))
             case _:
-                return Aim(changes=Changes(NEVER, self.dice.randint(1, usual.changes.publishing)))
+                return Aim(changes=Changes(NEVER, self.dice.randint(1, max(1, usual.changes.publishing))))
 
     def _count(self, kind: str, run: Run, reached: str) -> None:
         self.report.kills += 1
