@@ -79,7 +79,8 @@ def _session() -> Session:
     return Session(
         directory=_directory(),
         environment=dict(os.environ),
-        standalone=os.environ.get("CIDX_STANDALONE", "") not in ("", "0"),
+        # A client that met a fault has said so, with what it imports for that.
+        advice=os.environ.get("CIDX_STANDALONE", "") in ("", "0") and "cidx.client.call" not in sys.modules,
         users=users,
         source=OneShot(users),
         terminal=Terminal.of(

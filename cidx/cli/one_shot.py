@@ -22,11 +22,15 @@ class OneShot:
 
     def __init__(self, users: "UserFolders") -> None:
         self._users = users
+        self._repositories: dict[Path, Repository] = {}
 
     def repository(self, directory: Path) -> "Repository":
         from cidx.repository import repository
 
-        return repository.find(directory, self._users)
+        # Asking git costs as much as half a hundred files.
+        if directory not in self._repositories:
+            self._repositories[directory] = repository.find(directory, self._users)
+        return self._repositories[directory]
 
     def settings(self, repository: "Repository", environment: Mapping[str, str]) -> "Settings":
         from cidx.repository import settings

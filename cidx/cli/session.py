@@ -91,7 +91,7 @@ class Source(Protocol):
 class Session:
     """One run of one command line.
 
-    `standalone` says that this process was asked for, `command` the name of what ran, `failed` the code of the
+    `advice` says that a word about the service is welcome, `command` the name of what ran, `failed` the code of the
     error it ended with, `repeatable` that it would say the same again as long as the repository stays as it is.
     """
 
@@ -108,7 +108,7 @@ class Session:
     command: str = ""
     failed: str = ""
     repeatable: bool = False
-    standalone: bool = False
+    advice: bool = False
 
     @property
     def took_ms(self) -> float:

@@ -16,6 +16,8 @@ from cidx.client import address
 
 FOLDER = address.FOLDER
 INDEX = "index"
+# Leads people to the socket of an installed service.
+LINK = "daemon.sock"
 
 
 @dataclass(frozen=True, slots=True)

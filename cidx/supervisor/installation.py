@@ -16,14 +16,13 @@ from pathlib import Path
 from cidx.api.errors import CidxError, Code
 from cidx.client import address, call
 from cidx.repository import repository as repositories
-from cidx.repository.repository import Repository, UserFolders
+from cidx.repository.repository import LINK, Repository, UserFolders
 from cidx.repository.settings import Settings
 from cidx.supervisor import environment_file
 from cidx.supervisor.diagnosis import Fault, Mending, faults
 from cidx.supervisor.files import missing_folders, remove_empty
 from cidx.supervisor.service import Definition, Installed, Place, Socket, State, Supervisor, this_python
 
-LINK = "daemon.sock"
 # A daemon finishes what it does before it leaves.
 _LEAVING_S = 20.0
 # Guards against a leak, not against use: a warm daemon needs its imports and the vectors it maps, one that indexes

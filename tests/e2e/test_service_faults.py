@@ -125,7 +125,7 @@ def test_crash_loop_ends_and_is_repaired(repository: Repository) -> None:
     answered_here(repository.query(), "the daemon went away")
     repository.wait_for_state("socket.Result", "service-start-limit-hit")
     assert not repository.has_socket()
-    assert repository.served_by() == "process"
+    answered_here(repository.query(), "does not listen", "cidx service repair")
     leads_to_repair(repository)
     repository.no_override()
     repaired(repository)
@@ -201,7 +201,7 @@ def test_deleted_socket_file_is_said_and_repaired(repository: Repository) -> Non
     """systemd doesn't notice: for it the socket is active."""
     repository.user.done("rm", repository.socket)
     assert repository.state()["socket.ActiveState"] == "active"
-    assert repository.served_by() == "process"
+    answered_here(repository.query(), "does not listen", "cidx service repair")
     leads_to_repair(repository)
     repaired(repository)
     assert repository.has_socket()
@@ -210,7 +210,7 @@ def test_deleted_socket_file_is_said_and_repaired(repository: Repository) -> Non
 def test_deleted_socket_file_under_a_running_daemon(repository: Repository) -> None:
     assert repository.served_by() == "daemon"
     repository.user.done("rm", repository.socket)
-    assert repository.served_by() == "process"
+    answered_here(repository.query(), "does not listen", "cidx service repair")
     repaired(repository)
     assert repository.has_socket()
 

@@ -127,6 +127,17 @@ def test_setting_installs_and_removes_the_service(make: Callable[..., Repository
     assert repository.served_by() == "daemon"
 
 
+def test_terminal_hears_of_the_service_once_a_day(make: Callable[..., Repository]) -> None:
+    repository = make("advised")
+    repository.done("index")
+    on_a_terminal = ("script", "--quiet", "--return", "--command", "cidx query needle", "/dev/null")
+    shown = [repository.user.done(*on_a_terminal, directory=repository.root) for _ in range(2)]
+    assert ["cidx service install" in text for text in shown] == [True, False]
+    repository.user.done("rm", f"{repository.root}/.code-indexer/service-hint")
+    assert repository.cidx("query", "needle").err == ""
+    assert repository.cidx("query", "--standalone", "needle").err == ""
+
+
 def test_warmed_up_service_has_its_index_open_before_the_first_query(make: Callable[..., Repository]) -> None:
     repository = make()
     repository.done("index")

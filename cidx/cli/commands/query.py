@@ -87,8 +87,7 @@ def command(
     if not as_json and not found.freshness.fresh:
         changed = render.changed(found.freshness.changed_files)
         session.err.line(f"cidx: {changed} since this index was made; to bring that in: cidx index")
-    if not as_json:
-        hint.offer_service(session)
+    hint.about_service(session)
     # JSON and the log tell how long it took.
     session.repeatable = not as_json and not log.get().isEnabledFor(logging.DEBUG)
     return FOUND if found.hits else NOTHING_FOUND
