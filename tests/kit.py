@@ -18,6 +18,7 @@ from cidx.repository import repository as repositories
 from cidx.repository.repository import Repository, UserFolders
 from cidx.store import source
 from cidx.store.snapshot import Snapshot, open_current
+from cidx.text import encoding
 
 GIT_ENVIRONMENT = {
     "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org", "GIT_COMMITTER_NAME": "t",
@@ -200,5 +201,5 @@ def content(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def lines_on_disk(root: Path, path: str, start: int, end: int) -> str:
-    lines = source.lines_of((root / path).read_bytes())
+    lines = source.lines_of(encoding.utf8((root / path).read_bytes()))
     return b"".join(lines[start - 1 : end]).removesuffix(b"\n").decode("utf-8", "replace")

@@ -9,11 +9,18 @@ from dataclasses import dataclass
 
 from cidx.index.files import Entry
 from cidx.repository.settings import IndexSettings
+from cidx.store import source
+
+# Changes with the rules for which files are indexed and how their text is read, which makes every file be read again.
+_RULES = 2
 
 
-def policy(settings: IndexSettings) -> str:
-    """What besides its content decides whether a file is indexed; kept with the index."""
-    return json.dumps([settings.max_file_bytes, sorted(settings.languages)])
+def policy(settings: IndexSettings, attributes: str) -> str:
+    """What besides its content decides whether a file is indexed; kept with the index.
+
+    `attributes` stand for what the tree's attributes say (see `attributes.digest`).
+    """
+    return json.dumps([settings.max_file_bytes, sorted(settings.languages), _RULES, attributes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +37,27 @@ class Changes:
     def __len__(self) -> int:
         return len(self.new) + len(self.suspects) + len(self.gone)
 
-    @property
-    def size_bytes(self) -> int:
-        """How much there is to read."""
-        return sum(entry.size_bytes for entry in (*self.new, *self.suspects))
+    def size_bytes(self, *, limit: int) -> int:
+        """How much there is to read where files above the limit are not."""
+        sizes = (entry.size_bytes for entry in (*self.new, *self.suspects))
+        return sum(size for size in sizes if size <= limit)
 
 
-def compare(entries: Sequence[Entry], known: Mapping[bytes, bytes], *, distrust: bool = False) -> Changes:
-    """`known` are stamps by path. With `distrust` every known file is a suspect: the rules have changed."""
+def compare(
+    entries: Sequence[Entry], known: Mapping[bytes, bytes], *, limit: int, distrust: bool = False
+) -> Changes:
+    """`known` are stamps by path. With `distrust` every known file is a suspect: the rules have changed.
+
+    A file that was above the size limit and still is has not changed: a log may grow on.
+    """
     differing = [entry for entry in entries if distrust or known.get(entry.path) != entry.stamp]
     return Changes(
         new=[entry for entry in differing if entry.path not in known],
-        suspects=[entry for entry in differing if entry.path in known],
+        suspects=[
+            entry
+            for entry in differing
+            if entry.path in known
+            and (distrust or min(entry.size_bytes, source.size_of(known[entry.path])) <= limit)
+        ],
         gone=sorted(known.keys() - {entry.path for entry in entries}),
     )

@@ -1,7 +1,8 @@
 """Which files a repository has: git's list where there is a git, else a walk with nested ignore rules.
 
-On both lie `.cidxignore`, the `index.exclude` setting and the suspicion of secrets. Only
-names are looked at here, and no link is followed: a path below a linked folder is outside.
+The files of submodules belong to it, as they lie in its tree; other repositories inside it are their own. On all
+that lie `.cidxignore`, the `index.exclude` setting and the suspicion of secrets. Only names are looked at here, and
+no link is followed: a path below a linked folder is outside.
 """
 
 import os
@@ -20,6 +21,12 @@ _OURS = os.fsencode(FOLDER) + b"/"
 # Nobody writes a megabyte of ignore rules by hand.
 _LONGEST_RULES = 1_048_576
 _VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj")
+# What git never lists by itself; an index that a stranger has packed may say anything.
+_NEVER = frozenset((b"..", b".git"))
+# The stamp of what can't be looked at: it is tried again when it can.
+_UNSEEN = b"unseen"
+# Submodules that are listed at the same time.
+_GITS = 8
 
 
 class Entry(NamedTuple):
@@ -37,8 +44,8 @@ class Listing:
     """
 
     def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        self._git = _start_git(repository.root) if repository.in_git else None
+        self.root = os.fsencode(repository.root)
+        self._git = _start_git(self.root) if repository.in_git else None
 
     def close(self) -> None:
         """Stop git where nobody waited for it."""
@@ -54,17 +61,14 @@ class Listing:
 
     def entries(self, *, exclude: Sequence[str] = ()) -> list[Entry]:
         """Every file that may be indexed, by path."""
-        root = os.fsencode(self._repository.root)
-        if self._git is not None:
-            entries = _stat_all(root, _git_paths(self._git, self._repository.root))
-        else:
-            entries = _walk(root)
+        root = self.root
+        entries = _listed(root, _git_paths(self._git, root)) if self._git is not None else _walk(root)
         rules = _cidxignores(root, entries)
         kept = set(ignore.keep((entry.path for entry in entries), rules=rules, exclude=exclude))
         return sorted((entry for entry in entries if entry.path in kept), key=lambda entry: entry.path)
 
 
-def _start_git(root: Path) -> "subprocess.Popen[bytes] | None":
+def _start_git(root: bytes) -> "subprocess.Popen[bytes] | None":
     command = [*GIT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         return subprocess.Popen(
@@ -75,10 +79,10 @@ def _start_git(root: Path) -> "subprocess.Popen[bytes] | None":
         return None
 
 
-def _git_paths(git: "subprocess.Popen[bytes]", root: Path) -> list[bytes]:
+def _git_paths(git: "subprocess.Popen[bytes]", root: bytes) -> list[bytes]:
     output, complaint = git.communicate()
     if git.returncode != 0:
-        raise _git_error(root, complaint.decode("utf-8", "replace").strip())
+        raise _git_error(Path(os.fsdecode(root)), complaint.decode("utf-8", "replace").strip())
     return [path for path in dict.fromkeys(output.split(b"\0")) if path]
 
 
@@ -98,20 +102,52 @@ def _git_error(root: Path, complaint: str) -> CidxError:
     )
 
 
-def _stat_all(root: bytes, paths: Sequence[bytes]) -> list[Entry]:
+def _listed(root: bytes, paths: Sequence[bytes]) -> list[Entry]:
+    """The files that git has listed, and those of submodules."""
+    entries, folders = _stat_all(root, paths)
+    modules = [folder for folder in folders if _is_module(root + b"/" + folder)]
+    for start in range(0, len(modules), _GITS):
+        some = modules[start : start + _GITS]
+        gits = [_start_git(root + b"/" + module) for module in some]
+        for module, git in zip(some, gits, strict=True):
+            below = root + b"/" + module
+            entries += [entry._replace(path=module + b"/" + entry.path) for entry in _module(below, git)]
+    return entries
+
+
+def _is_module(folder: bytes) -> bool:
+    """Whether a folder that git lists as one entry is a submodule whose files are here."""
+    return os.path.basename(folder) not in _NEVER and os.path.lexists(folder + b"/.git")
+
+
+def _module(root: bytes, git: "subprocess.Popen[bytes] | None") -> list[Entry]:
+    """The files of a submodule; where git does not list them, those that lie there."""
+    try:
+        return _listed(root, _git_paths(git, root)) if git is not None else _walk(root)
+    except CidxError:
+        return _walk(root)
+
+
+def _stat_all(root: bytes, paths: Sequence[bytes]) -> tuple[list[Entry], list[bytes]]:
+    """The regular files among paths, and the folders."""
     inside: dict[bytes, bool] = {b"": True}
-    entries = []
+    entries, folders = [], []
     for path in paths:
         folder = path.rpartition(b"/")[0]
         if _OURS in path or not (inside.get(folder) or _is_inside(root, folder, inside)):
             continue
         try:
             found = os.lstat(root + b"/" + path)
+        except PermissionError:
+            entries.append(Entry(path, 0, _UNSEEN))
+            continue
         except OSError:
             continue
         if stat.S_ISREG(found.st_mode):
             entries.append(_entry(path, found))
-    return entries
+        elif stat.S_ISDIR(found.st_mode) and path[-1:] != b"/":
+            folders.append(path)
+    return entries, folders
 
 
 def _entry(path: bytes, found: os.stat_result) -> Entry:
@@ -126,13 +162,16 @@ def _is_inside(root: bytes, folder: bytes, memo: dict[bytes, bool]) -> bool:
         folder = folder.rpartition(b"/")[0]
     answer = memo[folder]
     for part in reversed(missing):
-        answer = memo[part] = answer and _is_folder(root + b"/" + part)
+        name = part[part.rfind(b"/") + 1 :]
+        answer = memo[part] = answer and name not in _NEVER and _is_folder(root + b"/" + part)
     return answer
 
 
 def _is_folder(path: bytes) -> bool:
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)
+    except PermissionError:
+        return True  # nothing is read there; the files say that they can't be
     except OSError:
         return False
 
@@ -143,14 +182,21 @@ def _walk(root: bytes) -> list[Entry]:
     folders = [b""]
     while folders:
         folder = folders.pop()
-        found = _scan(root, folder)
+        try:
+            found = _scan(root, folder)
+        except PermissionError:
+            entries.append(Entry(folder, 0, _UNSEEN))
+            continue
+        except OSError:
+            continue
         if any(entry.name == b".gitignore" and _is_plain(entry) for entry in found):
             rules.add(folder, _read(root + b"/" + _join(folder, b".gitignore")))
         for entry in found:
             path = _join(folder, entry.name)
+            if entry.name in _VERSION_CONTROL or entry.name == _OURS[:-1]:
+                continue
             if entry.is_dir(follow_symlinks=False):
-                skip = entry.name in _VERSION_CONTROL or entry.name == _OURS[:-1]
-                if not skip and rules.verdict(path, is_folder=True) is not True:
+                if rules.verdict(path, is_folder=True) is not True:
                     folders.append(path)
             elif _is_plain(entry) and rules.verdict(path) is not True:
                 try:
@@ -161,11 +207,8 @@ def _walk(root: bytes) -> list[Entry]:
 
 
 def _scan(root: bytes, folder: bytes) -> "list[os.DirEntry[bytes]]":
-    try:
-        with os.scandir(_join(root, folder) if folder else root) as found:
-            return list(found)
-    except OSError:
-        return []
+    with os.scandir(_join(root, folder) if folder else root) as found:
+        return list(found)
 
 
 def _is_plain(entry: "os.DirEntry[bytes]") -> bool:

@@ -8,13 +8,15 @@ import os
 
 from cidx.api.answer import Freshness
 from cidx.api.errors import CidxError
-from cidx.index import changes
+from cidx.index import attributes, changes
 from cidx.index.changes import Changes
 from cidx.index.files import Listing
 from cidx.repository.repository import Repository
-from cidx.repository.settings import Settings
+from cidx.repository.settings import IndexSettings, Settings
 from cidx.store import source
+from cidx.store.records import FileRow
 from cidx.store.snapshot import Snapshot
+from cidx.text import encoding
 from cidx.text.embedder import Embedder
 
 # About a second's work: a full index of 36.4 MB took 18.6 s of CPU (tests/bench/bars.py).
@@ -33,14 +35,11 @@ def refresh(
     embedder: Embedder,
 ) -> tuple[Freshness, bool]:
     """How fresh the published generation is now, and whether that is a newer one than the snapshot."""
-    entries = listing.entries(exclude=settings.index.exclude)
-    found = changes.compare(
-        entries, snapshot.catalogue.stamps(), distrust=snapshot.policy != changes.policy(settings.index)
-    )
+    found = look(snapshot, listing, settings.index)
     if not found:
         return Freshness(), False
     usable = snapshot.model == embedder.version
-    if settings.daemon.auto_index and usable and _is_small(found):
+    if settings.daemon.auto_index and usable and _is_small(found, settings.index):
         from cidx.index import indexer  # grammars, chunker and writer: only for who has something to index
 
         try:
@@ -50,25 +49,42 @@ def refresh(
             pass
         else:
             return Freshness(), True
-    return Freshness(changed_files=count_changed(repository, snapshot, found)), False
+    return Freshness(changed_files=count_changed(repository, snapshot, found, settings.index)), False
 
 
-def count_changed(repository: Repository, snapshot: Snapshot, found: Changes) -> int:
+def look(snapshot: Snapshot, listing: Listing, settings: IndexSettings) -> Changes:
+    """What may have changed since a generation, by stamps."""
+    entries = listing.entries(exclude=settings.exclude)
+    wanted = changes.policy(settings, attributes.digest(listing.root, entries))
+    return changes.compare(
+        entries,
+        snapshot.catalogue.stamps(),
+        limit=settings.max_file_bytes,
+        distrust=snapshot.policy != wanted,
+    )
+
+
+def count_changed(repository: Repository, snapshot: Snapshot, found: Changes, settings: IndexSettings) -> int:
     """How many files differ; suspects are compared by content while they are few."""
     suspects = len(found.suspects)
     if suspects <= _COUNTED_BY_CONTENT:
         root = os.fsencode(repository.root)
         rows = snapshot.catalogue.files_at(entry.path for entry in found.suspects)
-        suspects = sum(_differs(root + b"/" + row.path, row.digest) for row in rows)
+        suspects = sum(_differs(root + b"/" + row.path, row, settings.max_file_bytes) for row in rows)
     return len(found.new) + len(found.gone) + suspects
 
 
-def _is_small(found: Changes) -> bool:
-    return len(found) <= _SMALL_FILES and found.size_bytes <= _SMALL_BYTES
+def _is_small(found: Changes, settings: IndexSettings) -> bool:
+    return len(found) <= _SMALL_FILES and found.size_bytes(limit=settings.max_file_bytes) <= _SMALL_BYTES
 
 
-def _differs(path: bytes, digest: bytes) -> bool:
+def _differs(path: bytes, row: FileRow, limit: int) -> bool:
+    """Whether another index run would make something else of a file."""
+    from cidx.index.skipping import BINARY
+
     try:
-        return source.digest(source.read(path).data) != digest
+        if row.skipped == BINARY:
+            return not encoding.is_binary(source.read(path, limit=encoding.HEAD_BYTES).data)
+        return source.digest(source.read(path, limit=limit + 1).data) != row.digest
     except OSError:
         return True

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from cidx import log
 from cidx.api.errors import CidxError, Code, Damaged, NotIndexed
-from cidx.index import changes
+from cidx.index import attributes, changes
 from cidx.index.changes import Changes
 from cidx.index.files import Entry, Listing
 from cidx.index.progress import Progress, Report, Summary, silent
@@ -109,8 +109,14 @@ class _Run:
         self._changed = 0
 
     def bring_in(self, entries: list[Entry]) -> Summary:
-        wanted = changes.policy(self._job.settings)
-        found = changes.compare(entries, self._writer.stamps(), distrust=self._writer.policy != wanted)
+        settings = self._job.settings
+        wanted = changes.policy(settings, attributes.digest(self._root, entries))
+        found = changes.compare(
+            entries,
+            self._writer.stamps(),
+            limit=settings.max_file_bytes,
+            distrust=self._writer.policy != wanted,
+        )
         self._writer.set_policy(wanted)
         for row in self._writer.files_at(found.gone):
             self._writer.remove_file(row)
@@ -141,7 +147,8 @@ class _Run:
         ]
         batches = list(_batches(tasks))
         done = 0
-        with contextlib.closing(self._prepared(batches, found.size_bytes)) as prepared:
+        size_bytes = found.size_bytes(limit=self._job.settings.max_file_bytes)
+        with contextlib.closing(self._prepared(batches, size_bytes)) as prepared:
             for tasks_of_batch in batches:
                 self._check_cancelled()
                 self._job.report(Progress("indexing", done, len(tasks), self._chunks))

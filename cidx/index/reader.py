@@ -11,11 +11,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from cidx.api import languages
-from cidx.index import chunker, language
+from cidx.index import chunker, language, skipping
+from cidx.index.attributes import Attributes
 from cidx.index.files import Entry
 from cidx.repository.settings import IndexSettings
 from cidx.store import source
 from cidx.store.records import NewFile, Reference, Span, Symbol
+from cidx.text import encoding
 from cidx.text.embedder import Embedder
 from cidx.text.tokenizer import TermMemo, words
 
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# git looks for a NUL byte in as much of a file to call it binary.
-_HEAD_BYTES = 8000
+# Of a larger file the beginning is read first: most that are so large are no text.
+_LARGE_BYTES = 4_000_000
+# Documents that wait for their vectors, which bounds the memory that a file takes besides its text.
+_MOST_WAITING = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,51 +76,111 @@ class Reader:
     embedder: Embedder
     known_of: Callable[[AbstractSet[bytes]], AbstractSet[bytes]]
     _memo: TermMemo = field(default_factory=TermMemo)
+    _attributes: Attributes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._attributes = Attributes(self.root)
 
     def prepare(self, tasks: Sequence[Task], *, now_ns: int) -> Batch:
-        words_by_key: dict[bytes, Mapping[str, int]] = {}
-        reads = [self._read(task, words_by_key, now_ns) for task in tasks]
-        known = self.known_of(words_by_key.keys())
-        new = [key for key in words_by_key if key not in known]
-        vectors = self.embedder.embed([words_by_key[key] for key in new])
-        return Batch(reads, dict(zip(new, vectors, strict=True)))
+        vectors = _Vectors(self.embedder, self.known_of)
+        reads = [self._read(task, vectors, now_ns) for task in tasks]
+        return Batch(reads, vectors.all())
 
-    def _read(self, task: Task, words_by_key: dict[bytes, Mapping[str, int]], now_ns: int) -> Read | None:
+    def _read(self, task: Task, vectors: "_Vectors", now_ns: int) -> Read | None:
         """The file as it is now; None when it is gone."""
-        entry, limit = task.entry, self.settings.max_file_bytes
-        if entry.size_bytes > limit:
-            return _skipped(entry, entry.stamp, "too large", task)
+        entry = task.entry
+        why = self._why_not_unread(entry)
+        if why:
+            return _skipped(entry, entry.stamp, why, task)
         try:
-            found = source.read(self.root + b"/" + entry.path, now_ns=now_ns, limit=limit + 1)
+            found = self._source(entry, now_ns)
         except (FileNotFoundError, NotADirectoryError, source.NotRegular):
             return None
         except PermissionError:
-            return _skipped(entry, entry.stamp, "unreadable", task)
+            return _skipped(entry, entry.stamp, skipping.UNREADABLE, task)
         except OSError as error:
             # It may pass, and nothing in the stamp would tell: the next run tries again.
-            return _skipped(entry, source.YOUNG, f"unreadable ({error.strerror})", task)
-        return self._digest(task, found, words_by_key)
+            return _skipped(entry, source.YOUNG, f"{skipping.UNREADABLE} ({error.strerror})", task)
+        if encoding.is_binary(found.data):
+            return _skipped(entry, found.stamp, skipping.BINARY, task)
+        return self._digest(task, found, vectors)
 
-    def _digest(self, task: Task, found: source.Source, words_by_key: dict[bytes, Mapping[str, int]]) -> Read:
+    def _source(self, entry: Entry, now_ns: int) -> source.Source:
+        """What there is to read of a file: of a large one that is no text its beginning."""
+        path, limit = self.root + b"/" + entry.path, self.settings.max_file_bytes + 1
+        if entry.size_bytes > _LARGE_BYTES:
+            head = source.read(path, now_ns=now_ns, limit=encoding.HEAD_BYTES)
+            if encoding.is_binary(head.data):
+                return head
+        return source.read(path, now_ns=now_ns, limit=limit)
+
+    def _why_not_unread(self, entry: Entry) -> str:
+        """Why a file is skipped whatever is in it."""
+        if entry.size_bytes > self.settings.max_file_bytes:
+            return skipping.TOO_LARGE
+        said = self._attributes.of(entry.path)
+        if said.generated or said.vendored:
+            return skipping.GENERATED if said.generated else skipping.VENDORED
+        return skipping.by_name(entry.path) if said.generated is None else ""
+
+    def _why_not(self, path: bytes, data: bytes, name: str) -> str:
+        if len(data) > self.settings.max_file_bytes:
+            return skipping.TOO_LARGE
+        if self.settings.languages and name not in _wanted(self.settings.languages):
+            return skipping.OTHER_LANGUAGE
+        if skipping.is_overlong(data):
+            return skipping.OVERLONG
+        return skipping.by_content(data, name) if self._attributes.of(path).generated is None else ""
+
+    def _digest(self, task: Task, found: source.Source, vectors: "_Vectors") -> Read:
         data = found.data
-        name = language.detect(task.entry.path, data[:_HEAD_BYTES])
-        skipped = _why_not(data, name, self.settings)
+        name = language.detect(task.entry.path, data[: encoding.HEAD_BYTES])
+        skipped = self._why_not(task.entry.path, data, name)
         file = NewFile(task.entry.path, found.stamp, source.digest(data), name, skipped)
         if skipped or _facts(file) == task.known:
             return Read(file, same=_facts(file) == task.known)
-        outline = chunker.outline(data, name)
-        lines = source.lines_of(data)
-        pieces = [self._piece(span, lines, words_by_key) for span in outline.spans]
+        text = encoding.utf8(data)
+        outline = chunker.outline(text, name)
+        lines = source.lines_of(text)
+        pieces = [self._piece(span, lines, vectors) for span in outline.spans]
         return Read(file, pieces, outline.symbols, outline.references)
 
-    def _piece(self, span: Span, lines: list[bytes], words_by_key: dict[bytes, Mapping[str, int]]) -> Piece:
+    def _piece(self, span: Span, lines: list[bytes], vectors: "_Vectors") -> Piece:
         content = source.span_bytes(lines, span)
         text = content.decode("utf-8", "replace")
         found = words(f"{span.header}\n{text}" if span.header else text)
         key = source.content_key(span.header, content)
-        if key not in words_by_key:
-            words_by_key[key] = Counter(found)
+        vectors.want(key, found)
         return Piece(span, key, " ".join(map(self._memo.__getitem__, found)))
+
+
+class _Vectors:
+    """The vectors of a batch in the making: documents wait until it is worth embedding them together."""
+
+    def __init__(
+        self, embedder: Embedder, known_of: Callable[[AbstractSet[bytes]], AbstractSet[bytes]]
+    ) -> None:
+        self._embedder = embedder
+        self._known_of = known_of
+        self._waiting: dict[bytes, Mapping[str, int]] = {}
+        self._vectors: dict[bytes, NDArray[np.float32]] = {}
+
+    def want(self, key: bytes, found: Sequence[str]) -> None:
+        if key not in self._waiting and key not in self._vectors:
+            self._waiting[key] = Counter(found)
+            if len(self._waiting) >= _MOST_WAITING:
+                self._embed()
+
+    def all(self) -> "Mapping[bytes, NDArray[np.float32]]":
+        self._embed()
+        return self._vectors
+
+    def _embed(self) -> None:
+        known = self._known_of(self._waiting.keys())
+        new = [key for key in self._waiting if key not in known]
+        vectors = self._embedder.embed([self._waiting[key] for key in new])
+        self._vectors |= zip(new, vectors, strict=True)
+        self._waiting.clear()
 
 
 def _skipped(entry: Entry, stamp: bytes, why: str, task: Task) -> Read:
@@ -126,16 +190,6 @@ def _skipped(entry: Entry, stamp: bytes, why: str, task: Task) -> Read:
 
 def _facts(file: NewFile) -> tuple[bytes, str, str]:
     return (file.digest, file.language, file.skipped)
-
-
-def _why_not(data: bytes, name: str, settings: IndexSettings) -> str:
-    if len(data) > settings.max_file_bytes:
-        return "too large"
-    if b"\0" in data[:_HEAD_BYTES]:
-        return "binary"
-    if settings.languages and name not in _wanted(settings.languages):
-        return "other language"
-    return ""
 
 
 @cache

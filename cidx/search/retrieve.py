@@ -4,6 +4,7 @@ Candidates of each kind are found among the files that the filters allow; each c
 scored exactly by both kinds. Equal scores are ordered by place, so answers are the same on every run.
 """
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from cidx.search.fusion import Scored
 from cidx.store import source
 from cidx.store.records import ChunkRow
 from cidx.store.snapshot import Snapshot
+from cidx.text import encoding
 from cidx.text.embedder import Embedder
 from cidx.text.tokenizer import query_terms, words
 
@@ -45,7 +47,7 @@ def retrieve(snapshot: Snapshot, query: Query, *, embedder: Embedder, root: Path
         )
     search = _Search.of(snapshot, query, embedder)
     ranked = search.rank(query.mode)
-    hits = _hits(ranked, search.chunks, root)
+    hits = _hits(ranked, search.chunks, root, limit=_largest(snapshot))
     return list(hits if query.limit is None else islice(hits, query.limit))
 
 
@@ -175,24 +177,31 @@ def _best(scores: "NDArray[np.float32]", width: int) -> "NDArray[np.intp]":
     return np.flatnonzero(scores >= _LEAST_COSINE)
 
 
-def _hits(ranked: Iterable[Scored], chunks: dict[int, ChunkRow], root: Path) -> Iterator[Hit]:
+def _largest(snapshot: Snapshot) -> int:
+    """No file was indexed that was larger, and what has been added to one since is not read."""
+    return int(json.loads(snapshot.policy)[0])
+
+
+def _hits(ranked: Iterable[Scored], chunks: dict[int, ChunkRow], root: Path, *, limit: int) -> Iterator[Hit]:
     """Read the lines of each hit; a file that is gone has nothing to show and is passed over."""
     files: dict[bytes, list[bytes] | None] = {}
     for scored in ranked:
         chunk = chunks[scored.chunk]
         if chunk.path not in files:
-            files[chunk.path] = _lines(root, chunk.path)
+            files[chunk.path] = _lines(root, chunk.path, limit=limit)
         lines = files[chunk.path]
         if lines is not None and chunk.span.start_line <= len(lines):
             yield _hit(scored, chunk, lines)
 
 
-def _lines(root: Path, path: bytes) -> list[bytes] | None:
+def _lines(root: Path, path: bytes, *, limit: int) -> list[bytes] | None:
     file = os.fsencode(root) + b"/" + path
     folder = os.path.dirname(file)
     try:
         # A folder that has become a link since may lead anywhere.
-        return source.lines_of(source.read(file).data) if os.path.realpath(folder) == folder else None
+        if os.path.realpath(folder) != folder:
+            return None
+        return source.lines_of(encoding.utf8(source.read(file, limit=limit).data))
     except OSError:
         return None
 

@@ -15,12 +15,15 @@ from cidx.store.records import Span
 
 # A change within the clock tick of the last one leaves the same time stamps; ticks are 1 to 10 ms.
 _SAME_TICK_NS = 20_000_000
-
+# By so much the clock of a file server may be ahead of ours. What is further in the future was set by hand or by
+# a clock that was wrong, and the next change will differ from it.
+_SKEW_NS = 10_000_000_000
 
 # The stamp of a file that was read so soon after its last change that another change could hide behind
 # the same clock tick: it equals no file's stamp, so the file is read again.
 YOUNG = b""
 _STAMP = struct.Struct("<QqqQ").pack
+_SIZE = struct.Struct("<Q")
 
 
 class NotRegular(OSError):
@@ -43,6 +46,11 @@ def stamp(found: os.stat_result) -> bytes:
     return _STAMP(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
+def size_of(stamp: bytes) -> int:
+    """The size that a stamp tells; 0 of a young one."""
+    return int(_SIZE.unpack_from(stamp)[0]) if len(stamp) >= _SIZE.size else 0
+
+
 def read(path: bytes, *, limit: int | None = None, now_ns: int = 0) -> Source:
     """A regular file's bytes, or its first `limit`; with `now_ns`, a stamp too young to trust is `YOUNG`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
@@ -50,7 +58,9 @@ def read(path: bytes, *, limit: int | None = None, now_ns: int = 0) -> Source:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise NotRegular(f"{path!r} is not a regular file")
-        young = now_ns and max(found.st_mtime_ns, found.st_ctime_ns) > now_ns - _SAME_TICK_NS
+        young = now_ns and any(
+            -_SAME_TICK_NS < time_ns - now_ns < _SKEW_NS for time_ns in (found.st_mtime_ns, found.st_ctime_ns)
+        )
         return Source(stream.read(-1 if limit is None else limit), YOUNG if young else stamp(found))
 
 

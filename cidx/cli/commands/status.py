@@ -111,7 +111,7 @@ def _ask(path: str, root: str, method: str) -> dict[str, Any] | None:
 
 def _index(session: Session, repository: "Repository") -> "IndexStatus":
     from cidx.api.status import IndexStatus
-    from cidx.index import changes, freshness
+    from cidx.index import freshness
     from cidx.index.files import Listing
     from cidx.repository import lock
     from cidx.store import layout
@@ -119,12 +119,8 @@ def _index(session: Session, repository: "Repository") -> "IndexStatus":
     settings = session.settings(repository).index
     with Listing(repository) as listing, session.source.published(repository) as snapshot:
         catalogue = snapshot.catalogue
-        found = changes.compare(
-            listing.entries(exclude=settings.exclude),
-            catalogue.stamps(),
-            distrust=snapshot.policy != changes.policy(settings),
-        )
-        changed = freshness.count_changed(repository, snapshot, found)
+        found = freshness.look(snapshot, listing, settings)
+        changed = freshness.count_changed(repository, snapshot, found, settings)
         files, chunks = catalogue.counts()
         return IndexStatus(
             generation=snapshot.generation,
