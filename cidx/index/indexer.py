@@ -38,11 +38,15 @@ _MOST_WORKERS = 8
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """What a run needs besides the repository; `on_wait` is told who else is writing."""
+    """What a run needs besides the repository.
+
+    `on_wait` is told who else is writing; `verify` reads all of the index first, to heal what is damaged.
+    """
 
     settings: IndexSettings
     embedder: Embedder
     clear: bool = False
+    verify: bool = False
     wait: bool = True
     report: Report = silent
     on_wait: Callable[[str], None] | None = None
@@ -73,7 +77,10 @@ def _update(repository: Repository, job: Job, entries: list[Entry], held: Callab
         return _rebuild(repository, job, entries, why="asked for")
     try:
         with Writer.update(
-            repository.index_folder, model=job.embedder.version, dimensions=job.embedder.dimensions
+            repository.index_folder,
+            model=job.embedder.version,
+            dimensions=job.embedder.dimensions,
+            verify=job.verify,
         ) as writer:
             return _Run(repository, job, writer).bring_in(entries)
     except NotIndexed as error:
@@ -117,7 +124,8 @@ class _Run:
             limit=settings.max_file_bytes,
             distrust=self._writer.policy != wanted,
         )
-        self._writer.set_policy(wanted)
+        if self._writer.policy != wanted:
+            self._writer.set_policy(wanted)
         for row in self._writer.files_at(found.gone):
             self._writer.remove_file(row)
         self._bring_in(found)

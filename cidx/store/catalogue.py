@@ -40,6 +40,8 @@ CREATE INDEX embedding_by_key ON embedding (substr(key, 1, 6));
 CREATE INDEX chunk_by_row ON chunk (row);
 """
 
+# Facts that are texts; all others are numbers.
+_TEXTS = ("model", "policy")
 # In the order of their numbers, which a catalogue keeps.
 _REFERENCE_KINDS = ("import", "call", "inherit")
 # So much of a key is indexed; the rest is compared.
@@ -124,11 +126,26 @@ class Catalogue:
         with self._file.open("rb+") as stream:
             os.fsync(stream.fileno())
 
+    def fold(self) -> bool:
+        """Bring the log into the file; whether that succeeded, which takes that nobody reads from it."""
+        row = self._one("PRAGMA wal_checkpoint(TRUNCATE)")
+        return row is not None and row[0] == 0
+
+    def damage(self) -> str:
+        """What SQLite finds wrong with its file; empty if nothing."""
+        found = self._all("PRAGMA quick_check(1)")
+        return "" if found == [("ok",)] else str(found[0][0]) if found else "it can't be checked"
+
     def close(self) -> None:
         with self._lock:
             self._connection.close()
 
     # Facts
+
+    @property
+    def changes(self) -> int:
+        """How many rows this connection has changed."""
+        return self._connection.total_changes
 
     def version(self) -> int:
         """A number that changes when another connection commits; a cheap way to follow."""
@@ -138,7 +155,7 @@ class Catalogue:
 
     def meta(self, name: str) -> Any:
         row = self._one("SELECT value FROM meta WHERE name = ?", (name,))
-        if row is None:
+        if row is None or not isinstance(row[0], str if name in _TEXTS else int):
             raise Damaged(
                 what=f"the catalogue {self._file} can't be used", why=f"it does not know its {name}"
             )
@@ -195,9 +212,9 @@ class Catalogue:
         )
         return sorted({row for (row,) in found})
 
-    def keys(self) -> frozenset[bytes]:
-        """The contents that have vectors."""
-        return frozenset(key for (key,) in self._all("SELECT key FROM embedding"))
+    def embeddings(self) -> list[tuple[bytes, int]]:
+        """The contents that have vectors, and the rows of these."""
+        return self._all("SELECT key, row FROM embedding")
 
     def rows_of_keys(self, keys: Iterable[bytes]) -> dict[bytes, int]:
         """The vectors that exist already for these contents."""

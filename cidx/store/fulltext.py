@@ -8,8 +8,11 @@ kept: phrases can be checked on the text itself, and the index stays smaller.
 
 import ctypes
 import errno
+import json
 import math
+import struct
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,10 +49,10 @@ class FullText:
 
     def __init__(self, folder: Path) -> None:
         try:
-            with _lazy_threads():
+            with _lazy_threads(), _panics_are_damage():
                 index = tantivy.Index.open(str(folder))
-            self._schema = index.schema
-            self._searcher = index.searcher()
+                self._schema = index.schema
+                self._searcher = index.searcher()
         except (ValueError, OSError) as error:
             raise Damaged(what=f"the full text in {folder} can't be used", why=str(error)) from None
 
@@ -74,8 +77,9 @@ class FullText:
                 query = Query.boolean_query(
                     [(Occur.Must, query), (Occur.Must, Query.const_score_query(among, 0.0))]
                 )
-        found = self._searcher.search(query, limit=depth or self._searcher.num_docs, count=False).hits
-        ids = self._searcher.fast_field_values("chunk", [address for _, address in found])
+        with _panics_are_damage():
+            found = self._searcher.search(query, limit=depth or self._searcher.num_docs, count=False).hits
+            ids = self._searcher.fast_field_values("chunk", [address for _, address in found])
         return {int(chunk): score for chunk, (score, _) in zip(ids, found, strict=True) if chunk is not None}
 
     def ceiling(self, terms: Sequence[str]) -> float:
@@ -84,10 +88,11 @@ class FullText:
 
     def chunk_ids(self) -> set[int]:
         """Every chunk held, dead ones included."""
-        found = self._searcher.search(
-            Query.all_query(), limit=max(1, self._searcher.num_docs), count=False
-        ).hits
-        ids = self._searcher.fast_field_values("chunk", [address for _, address in found])
+        with _panics_are_damage():
+            found = self._searcher.search(
+                Query.all_query(), limit=max(1, self._searcher.num_docs), count=False
+            ).hits
+            ids = self._searcher.fast_field_values("chunk", [address for _, address in found])
         return {int(chunk) for chunk in ids if chunk is not None}
 
     def _query(self, terms: Sequence[str]) -> Query | None:
@@ -104,11 +109,26 @@ class FullText:
         return [term for _, term in (sorted(known)[:MOST_TERMS] if len(known) > MOST_TERMS else known)]
 
     def _frequency(self, term: str) -> int:
-        return max(self._searcher.doc_freq(field, term) for field in BOOSTS)
+        with _panics_are_damage():
+            return max(self._searcher.doc_freq(field, term) for field in BOOSTS)
 
     def _rarity(self, term: str) -> float:
         frequency = self._frequency(term)
         return math.log(1 + (self._searcher.num_docs - frequency + 0.5) / (frequency + 0.5))
+
+
+@contextmanager
+def _panics_are_damage() -> Iterator[None]:
+    """What tantivy reads is checked when it is opened and by `damage`; beyond that it trusts the bytes."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise Damaged(what="the full text can't be searched", why=str(error)) from None
+    except BaseException as error:
+        # A class of tantivy's own that can't be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise Damaged(what="the full text can't be searched", why="tantivy broke off") from None
 
 
 @contextmanager
@@ -179,6 +199,40 @@ class FullTextWriter:
         except (ValueError, OSError):
             # A merge that failed (a full disk) is tried again after the next commit.
             pass
+
+
+# Behind what tantivy writes to a file: a note in JSON with the checksum of the rest, its length, and this number.
+_FOOTER, _MAGIC = struct.Struct("<II"), 1337
+_SEGMENT_FILES = frozenset(("idx", "pos", "term", "store", "fast", "fieldnorm"))
+
+
+def damage(folder: Path) -> str:
+    """What is wrong with the files of the commit; empty if they are as tantivy wrote them."""
+    try:
+        json.loads((folder / ".managed.json").read_bytes())
+        segments = json.loads((folder / "meta.json").read_bytes())["segments"]
+        for id_ in (segment["segment_id"].replace("-", "") for segment in segments):
+            files = list(folder.glob(f"{id_}.*"))
+            if _SEGMENT_FILES - {file.suffix[1:] for file in files}:
+                return f"files of the segment {id_} are missing"
+            for file in files:
+                if not _is_whole(file.read_bytes()):
+                    return f"{file.name} is not as it was written"
+        FullText(folder)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, Damaged) as error:
+        return f"the full text can't be read: {error}"
+    return ""
+
+
+def _is_whole(data: bytes) -> bool:
+    if len(data) < _FOOTER.size:
+        return False
+    length, magic = _FOOTER.unpack(data[-_FOOTER.size :])
+    end = len(data) - _FOOTER.size - length
+    if magic != _MAGIC or end < 0:
+        return False
+    written: int = json.loads(data[end : -_FOOTER.size])["crc"]
+    return written == zlib.crc32(data[:end])
 
 
 def _failure(folder: Path, error: Exception) -> Exception:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cidx.api.errors import CidxError, NotIndexed
-from cidx.store import layout
+from cidx.api.errors import CidxError, Damaged, NotIndexed
+from cidx.store import layout, seal
 from cidx.store.catalogue import Catalogue
 from cidx.store.fulltext import SMALL_HEAP_BYTES, FullTextWriter
 from cidx.store.records import FileRow, NewChunk, NewFile, Reference, Symbol
@@ -48,6 +48,9 @@ class Writer:
         self._rebuild = rebuild
         self._model = model
         self._donor: _Donor | None = None
+        # Without `verify` the state that was sealed is not known, so it is not sealed again.
+        self._seals, self._sealed = rebuild, ""
+        self._published = False
         self._fulltext: FullTextWriter | None = None
         self._generation: int = catalogue.meta("generation")
         self._removed: int = catalogue.meta("removed")
@@ -56,10 +59,16 @@ class Writer:
         self._vectors = VectorWriter(base.vectors, dimensions=dimensions, count=catalogue.meta("rows"))
 
     @classmethod
-    def update(cls, index: Path, *, model: str, dimensions: int) -> "Writer":
-        """A writer on the current base; NotIndexed where there is none for this model."""
+    def update(cls, index: Path, *, model: str, dimensions: int, verify: bool = False) -> "Writer":
+        """A writer on the current base; NotIndexed where there is none for this model.
+
+        One that verifies reads every file of the base first, and seals them in the end.
+        """
         base = layout.current(index)
         layout.remove_leftovers(index)
+        if verify and (wrong := seal.damage(base)):
+            raise Damaged(what=f"the index in {index} is damaged", why=wrong)
+        sealed = seal.take(base)
         catalogue = Catalogue.open(base.catalogue)
         try:
             catalogue.begin_writing()
@@ -69,7 +78,9 @@ class Writer:
                     why=f"this cidx carries {model}",
                     next_step="cidx index",
                 )
-            return cls(index, base, catalogue, rebuild=False, model=model, dimensions=dimensions)
+            writer = cls(index, base, catalogue, rebuild=False, model=model, dimensions=dimensions)
+            writer._sealed, writer._seals = sealed, verify
+            return writer
         except BaseException:
             catalogue.close()
             raise
@@ -81,8 +92,6 @@ class Writer:
             layout.remove_leftovers(index)
             undo.callback(layout.remove_leftovers, index)
             donor = _Donor.open(index)
-            if donor is not None:
-                undo.callback(donor.close)
             base = layout.new_base(index)
             catalogue = Catalogue.create(base.catalogue)
             undo.callback(catalogue.close)
@@ -93,8 +102,6 @@ class Writer:
             writer = cls(index, base, catalogue, rebuild=True, model=model, dimensions=dimensions)
             if donor is not None and donor.model == model:
                 writer._donor = donor
-            elif donor is not None:
-                donor.close()
             undo.pop_all()
             return writer
 
@@ -120,8 +127,8 @@ class Writer:
 
     def known_keys(self) -> frozenset[bytes]:
         """The contents that have vectors, here or in the base that is being replaced."""
-        here = self._catalogue.keys()
-        return here | self._donor.catalogue.keys() if self._donor is not None else here
+        here = frozenset(key for key, _ in self._catalogue.embeddings())
+        return here | self._donor.rows.keys() if self._donor is not None else here
 
     def rows_of_keys(self, keys: Iterable[bytes]) -> dict[bytes, int]:
         """The vectors that exist for these contents, here or in the base that is being replaced."""
@@ -132,7 +139,7 @@ class Writer:
         return found
 
     def _adopt(self, donor: "_Donor", keys: set[bytes]) -> dict[bytes, int]:
-        offered = donor.catalogue.rows_of_keys(keys)
+        offered = {key: donor.rows[key] for key in keys if key in donor.rows}
         if not offered:
             return {}
         stored = donor.vectors.raw(np.fromiter(offered.values(), dtype=np.intp))
@@ -206,6 +213,7 @@ class Writer:
             layout.remove_leftovers(self._index)
         else:
             self._catalogue.commit()
+        self._published = True
         return self._generation, time.perf_counter() - started
 
     def close(self) -> None:
@@ -215,12 +223,20 @@ class Writer:
                 self._fulltext.close()
         finally:
             self._vectors.close()
+            if self._published and self._seals:
+                self._seal()
             self._catalogue.close()
-            if self._donor is not None:
-                self._donor.close()
             if self._rebuild:
                 # Only what is ours: the lock may be somebody else's by now, if the folder was deleted meanwhile.
                 layout.remove(self._base)
+
+    def _seal(self) -> None:
+        # Whatever keeps it from being made: without a seal the next writer looks closer.
+        with contextlib.suppress(OSError, CidxError):
+            if self._sealed and self._fulltext is None and not self._catalogue.changes:
+                seal.put_back(self._base, self._sealed)
+            elif self._catalogue.fold():
+                seal.make(self._base)
 
     def _begin_change(self) -> FullTextWriter:
         """Full text, ready for the first change of content; frees it of what died before this run.
@@ -242,24 +258,23 @@ class Writer:
 
 
 class _Donor:
-    """The base that a rebuild replaces, as a source of vectors."""
+    """The base that a rebuild replaces, as a source of vectors: those that are whole."""
 
     def __init__(self, base: layout.Base) -> None:
-        self.catalogue = Catalogue.open_to_read(base.catalogue)
-        try:
-            self.generation: int = self.catalogue.meta("generation")
-            self.model: str = self.catalogue.meta("model")
-            self.vectors = Vectors(base.vectors, self.catalogue.meta("rows"))
-        except BaseException:
-            self.catalogue.close()
-            raise
+        with contextlib.closing(Catalogue.open_to_read(base.catalogue)) as catalogue:
+            if wrong := catalogue.damage():
+                raise Damaged(what=f"the catalogue {base.catalogue} can't be used", why=wrong)
+            self.generation: int = catalogue.meta("generation")
+            self.model: str = catalogue.meta("model")
+            self.vectors = Vectors(base.vectors, catalogue.meta("rows"))
+            damaged = set(self.vectors.damaged_rows())
+            self.rows = {key: row for key, row in catalogue.embeddings() if row not in damaged}
 
     @classmethod
     def open(cls, index: Path) -> "_Donor | None":
         try:
-            return cls(layout.current(index))
+            base = layout.current(index)
+            # A wrong row would give a chunk somebody else's vector.
+            return None if seal.is_broken(base, base.catalogue) else cls(base)
         except (CidxError, OSError):
             return None
-
-    def close(self) -> None:
-        self.catalogue.close()

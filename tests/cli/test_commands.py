@@ -239,8 +239,10 @@ def test_doctor_finds_a_flipped_bit_in_the_vectors(indexed: Tree) -> None:
     file.write_bytes(data)
     ran = indexed.run("doctor")
     assert ran.code == 1
-    assert "1 vectors are damaged" in ran.out
-    assert "next: cidx index --clear" in ran.out
+    assert "vectors is not as it was written" in ran.out
+    assert "next: cidx index\n" in ran.out
+    assert "vectors is not as it was written" in indexed.index()["why_rebuilt"]
+    assert indexed.run("doctor").code == 0
 
 
 def test_doctor_names_what_can_not_be_opened(indexed: Tree) -> None:

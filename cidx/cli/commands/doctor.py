@@ -151,19 +151,24 @@ def _check_settings(session: Session) -> Iterator[Finding]:
 
 
 def _check_index(session: Session) -> Iterator[Finding]:
-    with session.source.published(session.repository()) as snapshot:
-        catalogue = snapshot.catalogue
-        files, chunks = catalogue.counts()
-        damaged = snapshot.vectors.damaged_rows()
-        known = {chunk.id for chunk in catalogue.all_chunks()}
+    from cidx.repository import lock
+    from cidx.store import layout, seal
+
+    repository = session.repository()
+    with session.source.published(repository) as snapshot:
+        files, chunks = snapshot.catalogue.counts()
+        known = {chunk.id for chunk in snapshot.catalogue.all_chunks()}
         missing = chunks - len(known & snapshot.fulltext.chunk_ids())
-    if damaged or missing or len(known) != chunks:
+    wrong = seal.damage(layout.current(repository.index_folder))
+    if missing or len(known) != chunks:
+        wrong = wrong or f"{missing} chunks are not in full text"
+    writer = lock.holder(repository.folder)
+    if wrong and writer:
         yield Finding(
-            "index",
-            Verdict.PROBLEM,
-            f"{len(damaged)} vectors are damaged, {missing} chunks are not in full text",
-            "cidx index --clear",
+            "index", Verdict.NOTE, f"not checked: {writer} is writing it", "ask again when it is done"
         )
+    elif wrong:
+        yield Finding("index", Verdict.PROBLEM, wrong, "cidx index")
     else:
         yield Finding(
             "index", Verdict.OK, f"generation {snapshot.generation}: {files} files, {chunks} chunks, whole"

@@ -36,6 +36,7 @@ def command(session: Session, clear: bool, as_json: bool) -> None:
                 settings=settings.index,
                 embedder=embedder.packaged(),
                 clear=clear,
+                verify=True,
                 report=report,
                 on_wait=lambda who: session.err.line(f"cidx: waiting for {who}, which is writing this index"),
                 cancelled=session.cancelled,
