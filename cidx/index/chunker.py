@@ -1,8 +1,8 @@
 """Cut a file into chunks whose borders are the borders of its definitions.
 
-`outline` finds the definitions of a language and gives them to `spans`, which is pure: from lines and
-definitions to spans that cover every line exactly once, in order. No span is larger than `MAX_BYTES`,
-except a single line that is.
+`outline` finds what a file defines and gives that to `spans`, which is pure: from lines and definitions to
+spans that cover every line exactly once, in order. No span is larger than `MAX_BYTES`, except a single line
+that is.
 
 A definition that fits is one chunk. A larger one is cut into its members, and what is left of it (its
 header, the text between members) into pieces; a long function is cut at its best lines. Comments directly
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from cidx.index.grammars import DEPTH_LIMIT, Definition, definitions
+from cidx.index.grammars import DEPTH_LIMIT, Definition, Found, read
 from cidx.index.headings import sections
 from cidx.store.records import Outline, Span, Symbol
 from cidx.store.source import lines_of
@@ -42,15 +42,12 @@ _REACH = 60
 
 
 def outline(source: bytes, language: str) -> Outline:
-    """The chunks and symbols of a file in `language`, a name of `cidx.api.languages`."""
+    """The chunks, symbols and references of a file in `language`, a name of `cidx.api.languages`."""
     lines = lines_of(source)
-    if language == "markdown":
-        found: list[Definition] | None = sections(lines)
-    else:
-        found = definitions(source, language)
+    found = Found(sections(lines)) if language == "markdown" else read(source, language)
     if found is None:
         return Outline(spans(lines, (), limit_bytes=TEXT_BYTES))
-    return Outline(spans(lines, found), tuple(map(_symbol, found)))
+    return Outline(spans(lines, found.definitions), tuple(map(_symbol, found.definitions)), found.references)
 
 
 def _symbol(definition: Definition) -> Symbol:

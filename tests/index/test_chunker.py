@@ -232,7 +232,7 @@ def test_text_is_cut_at_blank_lines() -> None:
 
 def test_an_unknown_language_is_cut_like_text() -> None:
     source = b"int f() {\n  return 1;\n}\n\n" * 200
-    assert outline(source, "c") == outline(source, "text")
+    assert outline(source, "pascal") == outline(source, "text")
 
 
 def test_pieces_are_of_about_one_size() -> None:

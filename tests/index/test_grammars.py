@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from textwrap import dedent
 
@@ -11,9 +12,15 @@ from hypothesis import strategies as st
 
 from cidx.api.languages import by_name
 from cidx.index import grammars
-from cidx.index.grammars import DEPTH_LIMIT, GRAMMARS, HEADER_LIMIT, NAME_LIMIT, Grammar, definitions
+from cidx.index.grammars import DEPTH_LIMIT, HEADER_LIMIT, NAME_LIMIT, Definition, read
+from cidx.index.grammars.table import GRAMMARS, Grammar
 
 LANGUAGES = sorted(GRAMMARS)
+
+
+def definitions(source: bytes, language: str) -> Sequence[Definition] | None:
+    found = read(source, language)
+    return None if found is None else found.definitions
 
 
 def check(language: str, source: str, *expected: str) -> None:
@@ -405,14 +412,14 @@ def test_a_hundred_thousand_closed_brackets_do_no_harm(language: str) -> None:
 
 
 def test_a_language_without_a_grammar_gives_none() -> None:
-    assert definitions(b"int main() {}", "c") is None
+    assert definitions(b"program x; begin end.", "pascal") is None
     assert definitions(b"", "no such language") is None
 
 
 def test_a_grammar_that_is_not_installed_gives_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(GRAMMARS, "absent", Grammar("tree_sitter_absent_from_here", "language", ""))
+    monkeypatch.setitem(GRAMMARS, "absent", Grammar("tree_sitter_absent_from_here", ("python",)))
     assert definitions(b"x", "absent") is None
-    monkeypatch.setitem(GRAMMARS, "renamed", Grammar("tree_sitter_python", "no_such_function", ""))
+    monkeypatch.setitem(GRAMMARS, "renamed", Grammar("tree_sitter_python", ("python",), "no_such_function"))
     assert definitions(b"x", "renamed") is None
 
 
