@@ -75,6 +75,7 @@ def test_only_one_module_knows_each_library() -> None:
     homes = {
         "tantivy": "store/fulltext.py",
         "sqlite3": "store/catalogue.py",
+        "hnswlib": "store/graph.py",
         "platformdirs": "repository/repository.py",
         "rpyc": "daemon/connection.py",
     }

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _DEPTH = 300
 # Less is chance: in 256 dimensions the cosines of unrelated vectors are around 0 with a deviation of 1/16.
 _LEAST_COSINE = 0.2
+# A filter that leaves a larger share of the files is applied to what was found, not to what is looked through.
+_MOST_LISTED = 0.25
 
 
 def retrieve(snapshot: Snapshot, query: Query, *, embedder: Embedder, root: Path) -> list[Hit]:
@@ -59,19 +61,22 @@ class _Search:
     terms: Sequence[str]
     vector: "NDArray[np.float32] | None"
     files: frozenset[int] | None
+    files_searched: int
     depth: int | None
     chunks: dict[int, ChunkRow] = field(default_factory=dict)
 
     @classmethod
     def of(cls, snapshot: Snapshot, query: Query, embedder: Embedder) -> "_Search":
         text = query.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        files = allowed_files(snapshot.catalogue.languages(), query.filters) if query.filters else None
+        listed = snapshot.catalogue.languages() if query.filters else []
+        files = allowed_files(listed, query.filters)
         shallow = query.limit is not None and query.limit <= _DEPTH
         return cls(
             snapshot,
             query_terms(text),
             _vector(snapshot, query.mode, text, embedder),
             files,
+            len(listed),
             _DEPTH if shallow else None,
         )
 
@@ -94,21 +99,24 @@ class _Search:
         """The chunks whose vectors are nearest."""
         if self.vector is None:
             return {}
-        rows = None
-        if self.files is not None:
-            rows = np.array(self.snapshot.catalogue.rows_of_files(self.files), dtype=np.intp)
-        scores = self.snapshot.vectors.scores(self.vector, rows)
-        enough = self.depth or len(scores)
+        rows = self._allowed_rows()
+        enough = self.depth or len(self.snapshot.vectors)
         width = enough
         while True:
-            best = _best(scores, width)
-            by_row = {int(i if rows is None else rows[i]): float(scores[i]) for i in best}
+            near, scores = self.snapshot.nearest(self.vector, width=width, least=_LEAST_COSINE, rows=rows)
+            by_row = dict(zip(near.tolist(), scores.tolist(), strict=True))
             found = self._remember(self.snapshot.catalogue.chunks_of_rows(by_row))
-            if len(found) >= enough or len(best) < width or width >= len(scores):
+            if len(found) >= enough or len(by_row) < width:
                 nearest = sorted(found, key=lambda chunk: (-by_row[chunk.row], chunk.id))[:enough]
                 return {chunk.id: by_row[chunk.row] for chunk in nearest}
             # Many rows are of chunks that are gone or filtered out.
             width *= 4
+
+    def _allowed_rows(self) -> "NDArray[np.intp] | None":
+        """The rows that a filter leaves, where they are few: most of them are told sooner when they are met."""
+        if self.files is None or len(self.files) > _MOST_LISTED * self.files_searched:
+            return None
+        return np.array(self.snapshot.catalogue.rows_of_files(self.files), dtype=np.intp)
 
     def matching(self) -> dict[int, float]:
         """The chunks whose words match best."""
@@ -167,14 +175,6 @@ def _vector(snapshot: Snapshot, mode: Mode, text: str, embedder: Embedder) -> "N
     # However often the query says a word.
     vector = embedder.embed([dict.fromkeys(words(text), 1)])[0]
     return vector if vector.any() else None
-
-
-def _best(scores: "NDArray[np.float32]", width: int) -> "NDArray[np.intp]":
-    """The positions of the best scores that mean anything, in no order."""
-    if width < len(scores):
-        best = np.argpartition(-scores, width)[:width]
-        return best[scores[best] >= _LEAST_COSINE]
-    return np.flatnonzero(scores >= _LEAST_COSINE)
 
 
 def _largest(snapshot: Snapshot) -> int:

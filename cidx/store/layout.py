@@ -1,7 +1,7 @@
 """Where a generation's parts lie, which base folder is current, and what format it has.
 
     index/current          {"format": 2, "base": "base-3"}: replaced by one rename
-    index/base-3/          catalogue.sqlite  vectors  fulltext/
+    index/base-3/          catalogue.sqlite  vectors  fulltext/  graph (of a large set)
 
 Within a base the SQLite commit publishes; a rebuild makes a new base beside the old one and then
 replaces `current`. Base folders that `current` does not name are left-overs of interrupted writers.
@@ -38,6 +38,10 @@ class Base:
     @property
     def vectors(self) -> Path:
         return self.folder / "vectors"
+
+    @property
+    def graph(self) -> Path:
+        return self.folder / "graph"
 
     @property
     def fulltext(self) -> Path:

@@ -6,12 +6,18 @@ again. That is enough: full text holds every chunk of the current generation and
 
 import errno
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cidx.api.errors import CidxError, Code, Damaged
-from cidx.store import layout
+from cidx.store import graph, layout
 from cidx.store.catalogue import Catalogue
 from cidx.store.fulltext import FullText
 from cidx.store.vectors import Vectors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Publications that may overtake an opening; each try takes milliseconds.
 _TRIES = 50
@@ -21,6 +27,7 @@ class Snapshot:
     """The open generation. Safe to share between threads; `close` ends it for all."""
 
     def __init__(self, base: layout.Base) -> None:
+        self.base = base
         self.catalogue = Catalogue.open_to_read(base.catalogue)
         try:
             self._pin(base)
@@ -28,6 +35,7 @@ class Snapshot:
             self.model: str = self.catalogue.meta("model")
             self.policy: str = self.catalogue.meta("policy")
             self.vectors = Vectors(base.vectors, self.catalogue.meta("rows"))
+            self.graph = graph.find(base, self.vectors)
         except BaseException:
             self.catalogue.close()
             raise
@@ -42,6 +50,31 @@ class Snapshot:
             self.catalogue.commit()
         raise Damaged(what=f"the index in {base.folder} can't be pinned", why="it is published without pause")
 
+    def nearest(
+        self,
+        query: "NDArray[np.float32]",
+        *,
+        width: int,
+        least: float,
+        rows: "NDArray[np.intp] | None" = None,
+    ) -> "tuple[NDArray[np.intp], NDArray[np.float32]]":
+        """The rows, of all or of the given ones, whose cosines with a unit query are highest, and these, best first.
+
+        At most `width`, none below `least`; of equal ones the lower row. The cosines are exact. In a large set some row
+        that belongs here may be missed, the same one in every process, and hardly ever one of the first ten.
+        """
+        probe = self.vectors.probe(query)
+        among = rows
+        if rows is None and self.graph is not None:
+            among = self.graph.candidates(probe, width=width)
+        if among is rows:
+            among = self.vectors.candidates(probe, width=width, rows=rows)
+        scores = self.vectors.scores(probe, among)
+        best = np.flatnonzero(scores >= max(least, _threshold(scores, width)))
+        found = best if among is None else among[best]
+        order = np.lexsort((found, -scores[best]))[:width]
+        return found[order], scores[best][order]
+
     def close(self) -> None:
         self.catalogue.close()
 
@@ -50,6 +83,13 @@ class Snapshot:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _threshold(scores: "NDArray[np.float32]", width: int) -> float:
+    """The score that the best `width` have at least."""
+    if width >= len(scores):
+        return -np.inf
+    return float(np.partition(scores, len(scores) - width)[len(scores) - width])
 
 
 def open_current(index: Path) -> Snapshot:

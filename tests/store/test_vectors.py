@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cidx.api.errors import Damaged
-from cidx.store.vectors import Vectors, VectorWriter
+from cidx.store.vectors import Vectors, VectorWriter, nearest_signs, signs_of
 
 DIMENSIONS = 16
 
@@ -16,8 +16,8 @@ def unit(count: int, seed: int = 1) -> np.ndarray:
     return raw / np.linalg.norm(raw, axis=1, keepdims=True)
 
 
-def written(file: Path, vectors: np.ndarray, *, count: int = 0) -> VectorWriter:
-    writer = VectorWriter(file, dimensions=DIMENSIONS, count=count)
+def written(file: Path, vectors: np.ndarray, *, count: int = 0, dimensions: int = DIMENSIONS) -> VectorWriter:
+    writer = VectorWriter(file, dimensions=dimensions, count=count)
     writer.append(vectors)
     writer.sync()
     writer.close()
@@ -38,6 +38,51 @@ def test_chosen_rows_score_as_in_the_whole(tmp_path: Path) -> None:
     found = Vectors(tmp_path / "v", 50)
     rows = np.array([3, 40, 3], dtype=np.intp)
     assert np.array_equal(found.scores(vectors[0], rows), found.scores(vectors[0])[rows])
+
+
+def clustered(count: int, seed: int = 1, dimensions: int = 64) -> np.ndarray:
+    """Unit vectors in clusters of about ten, as chunks of related code are."""
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(max(1, count // 10), dimensions))
+    raw = centres[random.integers(len(centres), size=count)] + 0.8 * random.normal(size=(count, dimensions))
+    return (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_the_best_are_among_the_candidates(tmp_path: Path) -> None:
+    """Of many rows a few are scored, and the best are among them, of all rows as of some."""
+    vectors = clustered(20_000)
+    written(tmp_path / "v", vectors, dimensions=64)
+    found = Vectors(tmp_path / "v", 20_000)
+    even = np.arange(0, 20_000, 2, dtype=np.intp)
+    missed = 0
+    for query in clustered(50, seed=1) + 0.05:
+        probe = found.probe(query / np.linalg.norm(query))
+        for rows, width in ((None, 20), (even, 10)):
+            near = found.candidates(probe, width=width, rows=rows)
+            if rows is None:
+                assert near is not None
+                assert len(near) < 8_000
+            scores = found.scores(probe, rows)
+            best = np.argsort(-scores, kind="stable")[:10]
+            missed += 10 - int(np.isin(best if rows is None else rows[best], near).sum())
+    assert missed <= 10
+
+
+def test_few_rows_are_all_scored(tmp_path: Path) -> None:
+    written(tmp_path / "v", unit(1000))
+    found = Vectors(tmp_path / "v", 1000)
+    some = np.arange(5, dtype=np.intp)
+    assert found.candidates(found.probe(unit(1)[0]), width=10) is None
+    assert found.candidates(found.probe(unit(1)[0]), width=10, rows=some) is some
+
+
+@pytest.mark.parametrize("dimensions", [8, 16, 64, 100, 256])
+def test_signs_are_compared_bit_by_bit(dimensions: int) -> None:
+    random = np.random.default_rng(1)
+    vectors = random.normal(size=(200, dimensions)).astype(np.float32)
+    differ = ((vectors > 0) != (vectors[0] > 0)).sum(axis=1)
+    near = nearest_signs(signs_of(vectors).T, signs_of(vectors)[0], 20)
+    assert set(near) == set(np.flatnonzero(differ <= np.sort(differ)[19]))
 
 
 def test_a_zero_vector_scores_zero(tmp_path: Path) -> None:
