@@ -1,8 +1,9 @@
 """Tell a file's language from its name and its first line, without reading further.
 
 The order is: whole file name, last extension, the name below a template suffix (`setup.py.in`), the
-name before the first dot (`Dockerfile.dev`), the interpreter in the first line, else `text`. Paths are
-bytes: nothing here needs them to be UTF-8.
+name before the first dot (`Dockerfile.dev`), the interpreter in the first line, else `text`. Where one
+extension has two meanings (`.h`, `.ts`) the head of the file tells them apart. Paths are bytes: nothing
+here needs them to be UTF-8.
 """
 
 import re
@@ -26,6 +27,13 @@ _COPY_SUFFIX = re.compile(
     rb"(?:[.-](?:in|tpl|tmpl|template|j2|jinja2?|erb|dist|example|sample|orig|bak|default)|~)$"
 )
 
+# What begins a line in C++ and in no C, so that a header is read with the grammar that understands it.
+_CPP_HEADER = re.compile(
+    rb"^[ \t]*(?:class[ \t]+\w+[^;{\n]*(?:\{|$)|namespace(?:[ \t]+[\w:]+)?[ \t]*(?:\{|$)|template[ \t]*<|using[ \t]+\w"
+    rb"|(?:public|private|protected):|#[ \t]*include[ \t]*<(?:string|vector|memory|map|utility|functional)>)",
+    re.MULTILINE,
+)
+
 _SHEBANG = re.compile(rb"#!\s*(\S+)(.*)")
 _VERSION = re.compile(rb"[-.\d]+$")
 _ENV_OPTIONS_WITH_VALUE = (b"-u", b"-C", b"-P")
@@ -38,6 +46,8 @@ def detect(path: bytes, head: bytes) -> str:
     found = _from_name(name) or _from_shebang(head) or UNKNOWN
     if found == "typescript" and head.lstrip()[:5] == b"<?xml":
         return "xml"  # Qt's translation files are called .ts too
+    if found == "c" and name.endswith(b".h") and _CPP_HEADER.search(head):
+        return "cpp"
     return found
 
 

@@ -2,6 +2,8 @@
 
 from textwrap import dedent
 
+import pytest
+
 from cidx.index.grammars import LINE_LIMIT, NAME_LIMIT, REFERENCE_LIMIT, read
 
 
@@ -760,7 +762,7 @@ def test_scala() -> None:
         class Color.Green 20-20
         function top 21-21
         import: C@2 D@3 E@3 x@4
-        inherit: Base@8 L@13 Color@20
+        inherit: Base@8 I@8 J@8 L@13 Color@20
         call: ann@7 bar@10 baz@10 Zed@10 f@10
         """,
     )
@@ -966,3 +968,32 @@ def test_json_sections_hold_more_than_a_value() -> None:
         section files 6-6
         """,
     )
+
+
+BROKEN = {
+    "bash": ("before() { a; }", "broken() { a=( ; }", "after() { b; }"),
+    "c": ("int before(void) { return 1; }", "int x = = );", "int after(void) { return 1; }"),
+    "cpp": ("void before() {}", "int x = = );", "void after() {}"),
+    "csharp": ("class before { }", "int x = = );", "class after { }"),
+    "elixir": ("def before(), do: 1", "x = = )", "def after(), do: 2"),
+    "go": ("func before() {}", "func broken() { x := }", "func after() {}"),
+    "java": ("class before { }", "int x = = );", "class after { }"),
+    "javascript": ("function before() {}", "function broken() { let x = ; }", "function after() {}"),
+    "kotlin": ("fun before() {}", "fun broken() { val x = }", "fun after() {}"),
+    "lua": ("function before() end", "function broken() x = end", "function after() end"),
+    "php": ("<?php function before() {}", "$x = = );", "function after() {}"),
+    "python": ("def before(): pass", "x = = )", "def after(): pass"),
+    "ruby": ("def before; end", "x = = )", "def after; end"),
+    "rust": ("fn before() {}", "let x = = );", "fn after() {}"),
+    "scala": ("def before() = 1", "val x = = )", "def after() = 2"),
+    "swift": ("func before() {}", "let x = = )", "func after() {}"),
+    "terraform": ('variable "before" {}', 'variable "broken" { x = }', 'variable "after" {}'),
+    "toml": ("[before]", "x = = 1", "[after]"),
+    "zig": ("fn before() void {}", "const x = = );", "fn after() void {}"),
+}
+
+
+@pytest.mark.parametrize("language", BROKEN)
+def test_what_stands_around_an_error_is_found(language: str) -> None:
+    found = {name.rpartition(".")[2] for name in names(language, "\n\n".join(BROKEN[language]) + "\n")}
+    assert {"before", "after"} <= found

@@ -141,3 +141,30 @@ def test_every_extension_and_file_name_of_the_table_is_found() -> None:
 def test_any_bytes_have_a_language(path: bytes, head: bytes) -> None:
     assert by_name(detect(path, head)) is not None
     assert by_name(detect(path, b"#!" + head)) is not None
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"#pragma once\nnamespace a::b {\n",
+        b"class Thing : public Base {\n",
+        b"template <typename T>\nT f();\n",
+        b"struct A {\n public:\n  int x;\n};\n",
+        b"#include <vector>\n",
+    ],
+)
+def test_a_header_with_cpp_in_it_is_cpp(head: bytes) -> None:
+    check(b"a.h", "cpp", head)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"int class;\n",
+        b"#include <string.h>\nstruct a { int x; };\n",
+        b"/* a class of things\n * template\n */",
+    ],
+)
+def test_any_other_header_is_c(head: bytes) -> None:
+    check(b"a.h", "c", head)

@@ -31,7 +31,8 @@
 (import_declaration (identifier) @import .)
 (import_declaration (identifier) @import . (namespace_wildcard))
 (namespace_selectors [(identifier) @import (arrow_renamed_identifier name: (identifier) @import)])
-(extends_clause type: [
+; Without their field, which only the first type of several is found by.
+(extends_clause [
   (type_identifier) @inherit
   (generic_type type: [(type_identifier) @inherit (stable_type_identifier (type_identifier) @inherit .)])
   (stable_type_identifier (type_identifier) @inherit .)
