@@ -255,7 +255,7 @@ class _Server:
                 with self._lock:
                     self._clients.add(client)
                 self._vitals.connected(1)
-                if self._untold_since is None:
+                if self._notifier.is_heard and self._untold_since is None:
                     self._untold_since = time.monotonic()
                 threading.Thread(target=self._serve_client, args=(client,), daemon=True).start()
 
