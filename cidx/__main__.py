@@ -4,6 +4,7 @@ The only place that reads the process's streams, environment and directory. It l
 must survive is on disk by then, and tearing an interpreter down costs more than some answers.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -16,6 +17,9 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 # Before numpy is imported: its matrix products here are too small to share among threads, and
 # starting one thread a core costs more than it gives.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# What is imported stays: looking for garbage among it took 18 ms of a `cidx index` without changes.
+gc.set_threshold(100_000, 20, 100)
 
 from cidx import cli
 from cidx.api.errors import CidxError, Code

@@ -74,7 +74,7 @@ class Attributes:
 
 def digest(root: bytes, entries: Iterable[Entry]) -> str:
     """Differs when what the tree says of generated and vendored files differs; empty where it says nothing."""
-    places = [entry.path for entry in entries if entry.path.endswith(FILE)]
+    places = [path for path, _, _ in entries if path.endswith(FILE)]
     said = [
         b"%s %s %s" % (place.removesuffix(FILE), pattern, b" ".join(words))
         for place in (*places, _OWN_FILE)

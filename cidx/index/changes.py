@@ -50,14 +50,17 @@ def compare(
 
     A file that was above the size limit and still is has not changed: a log may grow on.
     """
-    differing = [entry for entry in entries if distrust or known.get(entry.path) != entry.stamp]
+    stamp_of = known.get
+    differing = [entry for entry in entries if distrust or stamp_of(entry[0]) != entry[2]]
+    new = [entry for entry in differing if entry.path not in known]
+    all_there = len(entries) - len(new) == len(known)
     return Changes(
-        new=[entry for entry in differing if entry.path not in known],
+        new=new,
         suspects=[
             entry
             for entry in differing
             if entry.path in known
             and (distrust or min(entry.size_bytes, source.size_of(known[entry.path])) <= limit)
         ],
-        gone=sorted(known.keys() - {entry.path for entry in entries}),
+        gone=[] if all_there else sorted(known.keys() - {entry.path for entry in entries}),
     )

@@ -25,6 +25,10 @@ _VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj")
 _NEVER = frozenset((b"..", b".git"))
 # The stamp of what can't be looked at: it is tried again when it can.
 _UNSEEN = b"unseen"
+# The bits of a mode that say what kind of file it is.
+_KIND = 0o170000
+# Room for 20,000 paths, so that git need not wait for whoever imports meanwhile. More is not for everybody.
+_PIPE_BYTES = 1_048_576
 # Submodules that are listed at the same time.
 _GITS = 8
 
@@ -46,6 +50,7 @@ class Listing:
     def __init__(self, repository: Repository) -> None:
         self.root = os.fsencode(repository.root)
         self._git = _start_git(self.root) if repository.in_git else None
+        self._paths: list[bytes] | None = None
 
     def close(self) -> None:
         """Stop git where nobody waited for it."""
@@ -59,13 +64,24 @@ class Listing:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def wait(self) -> None:
+        """Until git has said what there is; what happens to names later is not seen."""
+        if self._git is not None and self._paths is None:
+            self._paths = _git_paths(self._git, self.root)
+
     def entries(self, *, exclude: Sequence[str] = ()) -> list[Entry]:
         """Every file that may be indexed, by path."""
         root = self.root
-        entries = _listed(root, _git_paths(self._git, root)) if self._git is not None else _walk(root)
+        self.wait()
+        entries = _walk(root) if self._paths is None else _listed(root, self._paths)
+        # Paths differ, so nothing else is compared.
+        entries.sort()
         rules = _cidxignores(root, entries)
-        kept = set(ignore.keep((entry.path for entry in entries), rules=rules, exclude=exclude))
-        return sorted((entry for entry in entries if entry.path in kept), key=lambda entry: entry.path)
+        kept = ignore.keep([entry.path for entry in entries], rules=rules, exclude=exclude)
+        if len(kept) == len(entries):
+            return entries
+        wanted = set(kept)
+        return [entry for entry in entries if entry.path in wanted]
 
 
 def _start_git(root: bytes) -> "subprocess.Popen[bytes] | None":
@@ -73,7 +89,7 @@ def _start_git(root: bytes) -> "subprocess.Popen[bytes] | None":
     try:
         return subprocess.Popen(
             command, cwd=root, env=git_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, pipesize=_PIPE_BYTES,
         )  # fmt: skip
     except FileNotFoundError:
         return None
@@ -132,20 +148,22 @@ def _stat_all(root: bytes, paths: Sequence[bytes]) -> tuple[list[Entry], list[by
     """The regular files among paths, and the folders."""
     inside: dict[bytes, bool] = {b"": True}
     entries, folders = [], []
+    # A whole tree goes through here before every answer.
+    prefix, lstat, stamp = root + b"/", os.lstat, source.stamp
     for path in paths:
-        folder = path.rpartition(b"/")[0]
+        folder = path[: max(path.rfind(b"/"), 0)]
         if _OURS in path or not (inside.get(folder) or _is_inside(root, folder, inside)):
             continue
         try:
-            found = os.lstat(root + b"/" + path)
+            found = lstat(prefix + path)
         except PermissionError:
             entries.append(Entry(path, 0, _UNSEEN))
             continue
         except OSError:
             continue
-        if stat.S_ISREG(found.st_mode):
-            entries.append(_entry(path, found))
-        elif stat.S_ISDIR(found.st_mode) and path[-1:] != b"/":
+        if found.st_mode & _KIND == stat.S_IFREG:
+            entries.append(Entry(path, found.st_size, stamp(found)))
+        elif found.st_mode & _KIND == stat.S_IFDIR and path[-1:] != b"/":
             folders.append(path)
     return entries, folders
 
@@ -222,7 +240,7 @@ def _join(folder: bytes, name: bytes) -> bytes:
 def _cidxignores(root: bytes, entries: Sequence[Entry]) -> ignore.Rules:
     """The rules of every `.cidxignore` in the list, and of the root's own, which git may ignore."""
     rules = ignore.Rules()
-    places = {entry.path for entry in entries if entry.path.endswith(ignore.CIDXIGNORE)}
+    places = {path for path, _, _ in entries if path.endswith(ignore.CIDXIGNORE)}
     places.add(ignore.CIDXIGNORE)
     for place in places:
         folder, _, name = place.rpartition(b"/")

@@ -24,9 +24,18 @@ _TEMPLATE_ENDINGS = (b".example", b".sample", b".template", b".dist", b".default
 _SECRET_PATHS = (b".aws/credentials", b".kube/config", b".docker/config.json")
 
 
+# Every path of a tree is asked before every answer, and nearly all have another last part: only the rest is looked at.
+_SUSPICIOUS = frozenset(
+    part[max(part.rfind(b"/"), part.rfind(b".")) + 1 :]
+    for part in (*_SECRET_NAMES, *_SECRET_PATHS, *_SECRET_ENDINGS)
+)
+
+
 def is_secret(path: bytes) -> bool:
     """Whether a file by its name likely holds a secret."""
     name = path[path.rfind(b"/") + 1 :]
+    if name[name.rfind(b".") + 1 :] not in _SUSPICIOUS and not name.startswith(b".env."):
+        return False
     _, dot, ending = name.rpartition(b".")
     return (
         name in _SECRET_NAMES
@@ -100,6 +109,8 @@ def keep(paths: Iterable[bytes], *, rules: Rules, exclude: Iterable[str]) -> lis
     excluded = Rules()
     if patterns := "\n".join(exclude):
         excluded.add(b"", patterns.encode("utf-8", "surrogateescape"))
+    if not rules and not excluded:
+        return [path for path in paths if not is_secret(path)]
     folders: dict[bytes, bool] = {}
     excluded_folders: dict[bytes, bool] = {}
     return [

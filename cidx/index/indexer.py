@@ -40,7 +40,8 @@ _MOST_WORKERS = 8
 class Job:
     """What a run needs besides the repository.
 
-    `on_wait` is told who else is writing; `verify` reads all of the index first, to heal what is damaged.
+    `listing` is one that was begun before, to save time. `on_wait` is told who else is writing; `verify` reads all of
+    the index first, to heal what is damaged.
     """
 
     settings: IndexSettings
@@ -48,6 +49,7 @@ class Job:
     clear: bool = False
     verify: bool = False
     wait: bool = True
+    listing: Listing | None = None
     report: Report = silent
     on_wait: Callable[[str], None] | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -61,7 +63,7 @@ def run(repository: Repository, job: Job) -> Summary:
         # Whoever waited for the lock may have waited through a `git clean`.
         prepare(repository)
         job.report(Progress("looking for changes"))
-        with Listing(repository) as listing:
+        with job.listing or Listing(repository) as listing:
             entries = listing.entries(exclude=job.settings.exclude)
         try:
             summary = _update(repository, job, entries, held)
@@ -107,6 +109,7 @@ class _Run:
     """The changes of one run on their way into one writer."""
 
     def __init__(self, repository: Repository, job: Job, writer: Writer) -> None:
+        self._repository = repository
         self._root = bytes(repository.root)
         self._job = job
         self._writer = writer
@@ -118,12 +121,13 @@ class _Run:
     def bring_in(self, entries: list[Entry]) -> Summary:
         settings = self._job.settings
         wanted = changes.policy(settings, attributes.digest(self._root, entries))
-        found = changes.compare(
-            entries,
-            self._writer.stamps(),
-            limit=settings.max_file_bytes,
-            distrust=self._writer.policy != wanted,
-        )
+        stamps, distrust = self._writer.stamps(), self._writer.policy != wanted
+        found = changes.compare(entries, stamps, limit=settings.max_file_bytes, distrust=distrust)
+        if self._job.listing is not None and self._is_here(found.gone):
+            # Begun before the lock was ours, it may be older than the index.
+            with Listing(self._repository) as listing:
+                entries = listing.entries(exclude=settings.exclude)
+            found = changes.compare(entries, stamps, limit=settings.max_file_bytes, distrust=distrust)
         if self._writer.policy != wanted:
             self._writer.set_policy(wanted)
         for row in self._writer.files_at(found.gone):
@@ -146,6 +150,9 @@ class _Run:
             skipped=skipped,
             publish_s=publish_s,
         )
+
+    def _is_here(self, paths: Iterable[bytes]) -> bool:
+        return any(os.path.lexists(self._root + b"/" + path) for path in paths)
 
     def _bring_in(self, found: Changes) -> None:
         """Read what may have changed; what has the same content after all only gets its new stamp."""

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from cidx.api.errors import CidxError, Code
+from cidx.index import indexer
 from cidx.index.files import Listing
+from cidx.repository.settings import IndexSettings
+from cidx.text import embedder
 from tests.kit import Tree
 
 
@@ -354,3 +357,16 @@ def test_nested_ignore_files_without_git(tmp_path: Path) -> None:
     assert listed(tree) == expected
     tree.git("init", "-q")
     assert listed(tree) == expected
+
+
+def test_a_listing_that_is_older_than_the_index_removes_nothing(tree: Tree) -> None:
+    """Somebody adds a file and indexes it while git looks for us."""
+    tree.write({"a.py": ""})
+    with Listing(tree.repository) as listing:
+        listing.wait()
+        tree.write({"b.py": "def needle(): ...\n"})
+        tree.index()
+        job = indexer.Job(settings=IndexSettings(), embedder=embedder.packaged(), listing=listing)
+        summary = indexer.run(tree.repository, job)
+    assert (summary.files, summary.removed) == (2, 0)
+    assert tree.paths("needle", "--fts") == ["b.py"]

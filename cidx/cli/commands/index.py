@@ -1,6 +1,7 @@
 """`cidx index`: bring the index up to date, with progress."""
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +11,10 @@ from cidx.cli.options import json_option
 from cidx.cli.session import Session
 
 if TYPE_CHECKING:
+    from cidx.index.files import Listing
     from cidx.index.progress import Summary
+    from cidx.repository.repository import Repository
+    from cidx.repository.settings import IndexSettings
 
 
 @click.command(cls=Command)
@@ -22,27 +26,13 @@ def command(session: Session, clear: bool, as_json: bool) -> None:
 
     Only what changed is read. An interrupted run leaves the index as it was.
     """
-    from cidx.cli.progress import watch
-    from cidx.index import indexer
-    from cidx.text import embedder
+    from cidx.index.files import Listing
 
     repository = session.repository()
     settings = session.settings(repository)
-    summary = watch(
-        session,
-        lambda report: indexer.run(
-            repository,
-            indexer.Job(
-                settings=settings.index,
-                embedder=embedder.packaged(),
-                clear=clear,
-                verify=True,
-                report=report,
-                on_wait=lambda who: session.err.line(f"cidx: waiting for {who}, which is writing this index"),
-                cancelled=session.cancelled,
-            ),
-        ),
-    )
+    # git lists the tree while the rest is being imported.
+    with Listing(repository) as listing:
+        summary = _run(session, repository, settings.index, listing, clear=clear)
     if as_json:
         session.out.line(json.dumps({"repository": str(repository.root), **summary.to_json()}))
         return
@@ -52,6 +42,25 @@ def command(session: Session, clear: bool, as_json: bool) -> None:
         session.err.line(
             f"cidx: the index is kept in {repository.folder}, because {repository.why_elsewhere}"
         )
+
+
+def _run(
+    session: Session, repository: "Repository", settings: "IndexSettings", listing: "Listing", *, clear: bool
+) -> "Summary":
+    from cidx.cli.progress import watch
+    from cidx.index import indexer
+    from cidx.text import embedder
+
+    job = indexer.Job(
+        settings=settings,
+        embedder=embedder.packaged(),
+        clear=clear,
+        verify=True,
+        listing=listing,
+        on_wait=lambda who: session.err.line(f"cidx: waiting for {who}, which is writing this index"),
+        cancelled=session.cancelled,
+    )
+    return watch(session, lambda report: indexer.run(repository, replace(job, report=report)))
 
 
 def _lines(summary: "Summary") -> list[str]:
