@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cidx.index.chunker import MAX_BYTES, TEXT_BYTES, outline, spans
 from cidx.index.grammars import GRAMMARS, Definition
-from cidx.store.records import Span
+from cidx.store.records import Reference, Span
 
 
 def check(language: str, source: str, *expected: str) -> None:
@@ -163,6 +163,16 @@ def test_a_large_function_within_a_long_one_is_a_chunk() -> None:
         "32-62 function outer.inner",
         "63-92 function outer | def outer():",
     )
+
+
+def test_an_outline_knows_what_the_file_refers_to() -> None:
+    found = outline(b"import os\n\nclass A(Base):\n    x = os.getcwd()\n", "python").references
+    assert found == (
+        Reference("os", "import", 1),
+        Reference("Base", "inherit", 3),
+        Reference("getcwd", "call", 4),
+    )
+    assert outline(b"# import os\n", "markdown").references == ()
 
 
 def test_small_constants_are_symbols_but_no_subject_of_a_chunk() -> None:

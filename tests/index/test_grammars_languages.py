@@ -417,7 +417,7 @@ def test_cpp() -> None:
         function hidden 32-32
         function plain 33-33
         import: vector@1 string@2
-        inherit: Bar@6 Baz@6
+        inherit: Bar@6 Baz@6 Base@29
         call: q@10 f@19 g@20 Zed@20 make_unique@20 EXPECT_EQ@25
         """,
     )
@@ -966,6 +966,32 @@ def test_json_sections_hold_more_than_a_value() -> None:
         """
         section scripts 3-5
         section files 6-6
+        """,
+    )
+
+
+def test_cpp_macros_without_a_meaning_for_the_grammar_hide_nothing() -> None:
+    check(
+        "cpp",
+        """\
+        QT_BEGIN_NAMESPACE
+        class Q_GUI_EXPORT Foo : public QObject
+        {
+            Q_OBJECT
+        public:
+            int bar() const { return 1; }
+        };
+        QT_END_NAMESPACE
+        static inline std::vector<int> make(int n)
+        {
+            return {n};
+        }
+        """,
+        """
+        class Foo 2-7
+        method Foo.bar 6-6
+        function make 9-12
+        inherit: QObject@2
         """,
     )
 

@@ -22,6 +22,7 @@ whose grammar is not installed, gives None. Grammars are loaded on first use and
 (they are immutable); a parser lives for one call only, it costs under 1 µs.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -124,6 +125,7 @@ class _Loaded:
     language: "Language"
     query: "Query"
     use_patterns: frozenset[int]
+    unread: re.Pattern[bytes] | None
 
 
 @cache
@@ -141,7 +143,8 @@ def _load(language: str) -> _Loaded | None:
     text = "".join((here / f"{name}.scm").read_text("ascii") for name in grammar.queries)
     loaded = Language(pointer())
     query = Query(loaded, text)
-    return _Loaded(loaded, query, frozenset(_use_patterns(query, text)))
+    unread = re.compile(grammar.unread) if grammar.unread else None
+    return _Loaded(loaded, query, frozenset(_use_patterns(query, text)), unread)
 
 
 def _use_patterns(query: "Query", text: str) -> Iterator[int]:
@@ -156,6 +159,8 @@ def _matches(loaded: _Loaded, source: bytes) -> "list[tuple[int, dict[str, list[
     """What the query finds; nothing where the source is not code in this language, or too costly."""
     from tree_sitter import Parser, QueryCursor
 
+    if loaded.unread is not None:
+        source = loaded.unread.sub(lambda macro: b" " * len(macro[0]), source)
     end_s = thread_time() + _COST_S + len(source) * _COST_S_PER_BYTE
     try:
         tree = Parser(loaded.language).parse(

@@ -9,17 +9,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """A wheel's module and the function in it that gives the grammar; names of query files, to be joined."""
+    """A wheel's module and the function in it that gives the grammar; names of query files, to be joined.
+
+    What matches `unread` is blanked out before parsing, since the grammar can't know what it stands for.
+    """
 
     module: str
     queries: tuple[str, ...]
     pointer: str = "language"
+    unread: bytes = b""
+
+
+# Macros alone on a line (`Q_OBJECT`, `BEGIN_NAMESPACE`), and between `class` and its name.
+_MACROS = (
+    rb"(?m)^[ \t]*[A-Z][A-Z0-9_]{2,}[ \t]*(?=\r?$)"
+    rb"|(?:(?<=class )|(?<=struct ))[A-Z][A-Z0-9_]{2,}(?= +\w+\s*(?:final\s*)?[:{])"
+)
 
 
 GRAMMARS: dict[str, Grammar] = {
     "bash": Grammar("tree_sitter_bash", ("bash",)),
-    "c": Grammar("tree_sitter_c", ("c",)),
-    "cpp": Grammar("tree_sitter_cpp", ("c", "cpp")),
+    "c": Grammar("tree_sitter_c", ("c",), unread=_MACROS),
+    "cpp": Grammar("tree_sitter_cpp", ("c", "cpp"), unread=_MACROS),
     "csharp": Grammar("tree_sitter_c_sharp", ("csharp",)),
     "elixir": Grammar("tree_sitter_elixir", ("elixir",)),
     "go": Grammar("tree_sitter_go", ("go",)),
