@@ -85,7 +85,9 @@ REFERENCE_LIMIT = 2000
 _ERROR_STEPS_LIMIT = 10_000**2
 
 # Error recovery takes time in the square of the size for input that is made for it (100 KB of `()` are 90 s
-# of Bash). Code takes 0.2 µs a byte, so only such input is ever given up. There is no such limit on the
+# of Bash). Code takes 0.2 µs a byte, so only such input is ever given up. The
+# parser asks between its steps, and a step has no bound itself: 30 KB of `%w(` in short lines still hold up
+# Java's and Rust's for half a minute and more. There is no such limit on the
 # query: its cursor crashes when given a callback (tree-sitter 0.26.1).
 _COST_S = 1.0
 _COST_S_PER_BYTE = 5e-6
