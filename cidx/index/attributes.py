@@ -5,10 +5,10 @@ Read as git reads them, with or without git: the deepest file and the last match
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from cidx.index.files import Entry
+from cidx.index.files import Entry, ending_with
 from cidx.store import source
 
 FILE = b".gitattributes"
@@ -72,9 +72,9 @@ class Attributes:
         return known
 
 
-def digest(root: bytes, entries: Iterable[Entry]) -> str:
+def digest(root: bytes, entries: Sequence[Entry]) -> str:
     """Differs when what the tree says of generated and vendored files differs; empty where it says nothing."""
-    places = [path for path, _, _ in entries if path.endswith(FILE)]
+    places = ending_with(FILE, entries)
     said = [
         b"%s %s %s" % (place.removesuffix(FILE), pattern, b" ".join(words))
         for place in (*places, _OWN_FILE)

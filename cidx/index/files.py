@@ -9,6 +9,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,12 +18,12 @@ from cidx.index import ignore
 from cidx.repository.repository import FOLDER, GIT, Repository, git_environment
 from cidx.store import source
 
-_OURS = os.fsencode(FOLDER) + b"/"
+_OURS = os.fsencode(FOLDER)
 # Nobody writes a megabyte of ignore rules by hand.
 _LONGEST_RULES = 1_048_576
 _VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj")
-# What git never lists by itself; an index that a stranger has packed may say anything.
-_NEVER = frozenset((b"..", b".git"))
+# Ours, and what git never lists by itself; an index that a stranger has packed may say anything.
+_NEVER = frozenset((_OURS, b"..", b".git"))
 # The stamp of what can't be looked at: it is tried again when it can.
 _UNSEEN = b"unseen"
 # The bits of a mode that say what kind of file it is.
@@ -74,8 +75,7 @@ class Listing:
         root = self.root
         self.wait()
         entries = _walk(root) if self._paths is None else _listed(root, self._paths)
-        # Paths differ, so nothing else is compared.
-        entries.sort()
+        entries.sort(key=itemgetter(0))
         rules = _cidxignores(root, entries)
         kept = ignore.keep([entry.path for entry in entries], rules=rules, exclude=exclude)
         if len(kept) == len(entries):
@@ -151,8 +151,8 @@ def _stat_all(root: bytes, paths: Sequence[bytes]) -> tuple[list[Entry], list[by
     # A whole tree goes through here before every answer.
     prefix, lstat, stamp = root + b"/", os.lstat, source.stamp
     for path in paths:
-        folder = path[: max(path.rfind(b"/"), 0)]
-        if _OURS in path or not (inside.get(folder) or _is_inside(root, folder, inside)):
+        folder = path.rpartition(b"/")[0]
+        if not (inside.get(folder) or _is_inside(root, folder, inside)):
             continue
         try:
             found = lstat(prefix + path)
@@ -211,7 +211,7 @@ def _walk(root: bytes) -> list[Entry]:
             rules.add(folder, _read(root + b"/" + _join(folder, b".gitignore")))
         for entry in found:
             path = _join(folder, entry.name)
-            if entry.name in _VERSION_CONTROL or entry.name == _OURS[:-1]:
+            if entry.name in _VERSION_CONTROL or entry.name == _OURS:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 if rules.verdict(path, is_folder=True) is not True:
@@ -237,11 +237,16 @@ def _join(folder: bytes, name: bytes) -> bytes:
     return folder + b"/" + name if folder else name
 
 
+def ending_with(name: bytes, entries: Sequence[Entry]) -> list[bytes]:
+    """The paths that end so. All are asked at once: hardly any does."""
+    paths = [entry[0] for entry in entries]
+    return [path for path in paths if path.endswith(name)] if name in b"\0".join(paths) else []
+
+
 def _cidxignores(root: bytes, entries: Sequence[Entry]) -> ignore.Rules:
     """The rules of every `.cidxignore` in the list, and of the root's own, which git may ignore."""
     rules = ignore.Rules()
-    places = {path for path, _, _ in entries if path.endswith(ignore.CIDXIGNORE)}
-    places.add(ignore.CIDXIGNORE)
+    places = {*ending_with(ignore.CIDXIGNORE, entries), ignore.CIDXIGNORE}
     for place in places:
         folder, _, name = place.rpartition(b"/")
         content = _read(root + b"/" + place) if name == ignore.CIDXIGNORE else b""

@@ -33,10 +33,10 @@ _SUSPICIOUS = frozenset(
 
 def is_secret(path: bytes) -> bool:
     """Whether a file by its name likely holds a secret."""
-    name = path[path.rfind(b"/") + 1 :]
-    if name[name.rfind(b".") + 1 :] not in _SUSPICIOUS and not name.startswith(b".env."):
-        return False
+    name = path.rpartition(b"/")[2]
     _, dot, ending = name.rpartition(b".")
+    if ending not in _SUSPICIOUS and name[:5] != b".env.":
+        return False
     return (
         name in _SECRET_NAMES
         or (bool(dot) and ending in _SECRET_ENDINGS)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Of a larger file the beginning is read first: most that are so large are no text.
 _LARGE_BYTES = 4_000_000
+# A syntax tree takes a hundred times the memory of its file: a larger one is cut by lines.
+_PARSED_BYTES = 2_000_000
 # Documents that wait for their vectors, which bounds the memory that a file takes besides its text.
 _MOST_WAITING = 2000
 
@@ -140,7 +142,7 @@ class Reader:
         if skipped or _facts(file) == task.known:
             return Read(file, same=_facts(file) == task.known)
         text = encoding.utf8(data)
-        outline = chunker.outline(text, name)
+        outline = chunker.outline(text, name if len(text) <= _PARSED_BYTES else language.UNKNOWN)
         lines = source.lines_of(text)
         pieces = [self._piece(span, lines, vectors) for span in outline.spans]
         return Read(file, pieces, outline.symbols, outline.references)

@@ -64,6 +64,14 @@ def test_binary_large_and_unwanted_files_are_skipped(tmp_path: Path) -> None:
     assert wanted.pieces
 
 
+def test_a_file_that_is_too_large_to_parse_is_cut_by_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_bytes(b"def needle(): ...\n" * 120_000)
+    found = read(tmp_path / "a.py", IndexSettings(max_file_bytes=10_000_000))
+    assert found is not None
+    assert (found.file.language, len(found.symbols)) == ("python", 0)
+    assert found.pieces[-1].span.end_line == 120_000
+
+
 def test_what_is_gone_or_no_file_is_none(tmp_path: Path) -> None:
     gone = [reader.Task(Entry(b"gone", 1, b""))]
     assert prepare(tmp_path, gone).reads == [None]
