@@ -180,12 +180,32 @@ def damage(base: layout.Base, vectors: Vectors) -> str:
         return str(error)
 
 
-def is_due(base: layout.Base, vectors: Vectors, *, worth_rows: int = WORTH_ROWS) -> bool:
-    """Whether there are so many rows that a graph is worth building, and none that covers most of them."""
-    if len(vectors) < worth_rows or importlib.util.find_spec("hnswlib") is None:
-        return False
+def renew(
+    base: layout.Base,
+    vectors: Vectors,
+    *,
+    report: Callable[[int], None],
+    cancelled: threading.Event,
+    worth_rows: int = WORTH_ROWS,
+) -> str:
+    """Build a graph where there are many rows and none that covers most of them.
+
+    Returns why there is none although it was tried; empty otherwise. One that is damaged goes in any case.
+    """
     known = find(base, vectors)
-    return known is None or len(vectors) - known.rows > _TAIL_REBUILT * len(vectors) or not known.is_whole()
+    if known is not None and not known.is_whole():
+        known = None
+    if known is None:
+        with contextlib.suppress(OSError):
+            base.graph.unlink(missing_ok=True)
+    covered = known.rows if known is not None else 0
+    due = len(vectors) >= worth_rows and len(vectors) - covered > _TAIL_REBUILT * len(vectors)
+    return build(base, vectors, report=report, cancelled=cancelled) if due and is_possible() else ""
+
+
+def is_possible() -> bool:
+    """Whether hnswlib is installed."""
+    return importlib.util.find_spec("hnswlib") is not None
 
 
 def build(
@@ -208,9 +228,9 @@ def build(
             return "another process is building it"
         except OSError as error:
             return f"{error.strerror}"
-        made = base.folder / "graph.new"
+        made = base.folder / layout.NEW_GRAPH
         stack.callback(made.unlink, missing_ok=True)
-        stack.callback((base.folder / "graph.dump").unlink, missing_ok=True)
+        stack.callback((base.folder / layout.DUMPED_GRAPH).unlink, missing_ok=True)
         why = _run_build(base, len(vectors), made, report, cancelled)
         if not why:
             try:
@@ -228,7 +248,7 @@ def _run_build(
     process = subprocess.Popen(
         [
             *(sys.executable, "-I", "-S", "-c", _START),
-            *(str(base.vectors), str(rows), str(made), str(base.folder / "graph.dump")),
+            *(str(base.vectors), str(rows), str(made), str(base.folder / layout.DUMPED_GRAPH)),
             *filter(None, sys.path),
         ],
         stdin=subprocess.PIPE,

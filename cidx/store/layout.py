@@ -23,6 +23,7 @@ FORMAT = 2
 
 POINTER = "current"
 _PREFIX = "base-"
+GRAPH, NEW_GRAPH, DUMPED_GRAPH = "graph", "graph.new", "graph.dump"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Base:
 
     @property
     def graph(self) -> Path:
-        return self.folder / "graph"
+        return self.folder / GRAPH
 
     @property
     def fulltext(self) -> Path:

@@ -98,7 +98,7 @@ def _check_git(_: Session) -> Iterator[Finding]:
 
 def _check_extras(_: Session) -> Iterator[Finding]:
     lost = {
-        "hnswlib": "very large repositories are scanned exactly, which is slower",
+        "hnswlib": "in very large repositories every vector is compared, which is slower",
         "systemd": "journal records come through stderr",
     }
     if sys.platform != "linux":
@@ -172,6 +172,27 @@ def _check_index(session: Session) -> Iterator[Finding]:
     else:
         yield Finding(
             "index", Verdict.OK, f"generation {snapshot.generation}: {files} files, {chunks} chunks, whole"
+        )
+
+
+def _check_graph(session: Session) -> Iterator[Finding]:
+    from cidx.store import graph
+
+    with session.source.published(session.repository()) as snapshot:
+        rows, held = len(snapshot.vectors), snapshot.graph
+        wrong = graph.damage(snapshot.base, snapshot.vectors)
+    if wrong:
+        detail = f"the graph of the vectors can't be used, so queries compare all of them: {wrong}"
+        yield Finding("graph", Verdict.PROBLEM, detail, "cidx index")
+    elif held is not None:
+        yield Finding("graph", Verdict.OK, f"links {held.rows} of {rows} vectors")
+    elif rows >= graph.WORTH_ROWS:
+        possible = graph.is_possible()
+        yield Finding(
+            "graph",
+            Verdict.NOTE,
+            f"there is none of {rows} vectors, so queries compare all of them",
+            "cidx index" if possible else "install.sh installs hnswlib where a compiler is; then: cidx index",
         )
 
 
@@ -288,6 +309,7 @@ CHECKS: tuple[Callable[[Session], Iterator[Finding]], ...] = (
     _check_repository,
     _check_settings,
     _check_index,
+    _check_graph,
     _check_service,
     _check_environment,
     _check_daemon,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def command(session: Session, clear: bool, as_json: bool) -> None:
     """Bring the index up to date.
 
-    Only what changed is read. An interrupted run leaves the index as it was.
+    Only what changed is read. An interrupted run leaves the index as it was published last.
     """
     from cidx.index.files import Listing
 
@@ -33,6 +33,7 @@ def command(session: Session, clear: bool, as_json: bool) -> None:
     # git lists the tree while the rest is being imported.
     with Listing(repository) as listing:
         summary = _run(session, repository, settings.index, listing, clear=clear)
+    _link(session, repository, summary)
     if as_json:
         session.out.line(json.dumps({"repository": str(repository.root), **summary.to_json()}))
         return
@@ -61,6 +62,34 @@ def _run(
         cancelled=session.cancelled,
     )
     return watch(session, lambda report: indexer.run(repository, replace(job, report=report)))
+
+
+def _link(session: Session, repository: "Repository", summary: "Summary") -> None:
+    """Add a graph to the published generation where there are so many vectors that it pays."""
+    from cidx.store import graph
+
+    if summary.chunks < graph.WORTH_ROWS:
+        return
+    from cidx.cli.progress import watch
+    from cidx.index.progress import Progress, Report
+    from cidx.store.snapshot import open_current
+
+    with open_current(repository.index_folder) as snapshot:
+        base, vectors = snapshot.base, snapshot.vectors
+
+    def job(report: Report) -> str:
+        def show(done: int) -> None:
+            phase = f"linking vectors, {done * 100 // len(vectors)} % done"
+            report(Progress(phase, summary.files, summary.files, summary.chunks))
+
+        show(0)
+        return graph.renew(
+            base, vectors, report=show, cancelled=session.cancelled, worth_rows=graph.WORTH_ROWS
+        )
+
+    why = watch(session, job)
+    if why and not session.cancelled.is_set():
+        session.err.line(f"cidx: no graph was built ({why}); queries compare all vectors instead")
 
 
 def _lines(summary: "Summary") -> list[str]:
