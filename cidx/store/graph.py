@@ -137,7 +137,9 @@ class Graph:
                 ahead = ahead[_largest(scores[ahead], _STRIDE)]
             fresh[ahead] = False
             met = self._neighbours(best[ahead]).ravel()
-            met = np.unique(met[~seen[met]])
+            met = np.sort(met[~seen[met]])
+            # `np.unique` imports numpy.ma, which takes longer than the walk.
+            met = met[np.flatnonzero(np.diff(met, prepend=-1))]
             seen[met] = True
             best = np.concatenate([best, met])
             scores = np.concatenate([scores, self._vectors.scores(probe, met)])
@@ -222,7 +224,7 @@ def build(
     """
     with contextlib.ExitStack() as stack:
         try:
-            lock = stack.enter_context((base.folder / "graph.lock").open("ab"))
+            lock = stack.enter_context(open(base.folder / "graph.lock", "ab", opener=_private))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return "another process is building it"
@@ -287,14 +289,16 @@ def _lines(stream: IO[bytes] | None, cancelled: threading.Event) -> Iterator[int
 def serve_build(vectors: str, rows: str, made: str, dump: str) -> None:
     """The life of a process that builds a graph."""
     os.nice(_NICENESS)
+    os.umask(0o077)
     # Whoever started this has ended when its end of the pipe closes.
     threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(1)), daemon=True).start()
     try:
         found = Vectors(Path(vectors), int(rows))
         _write(Path(made), found, _links(found, Path(dump)))
         os._exit(0)
-    except (OSError, ValueError, RuntimeError, MemoryError, ImportError) as error:
+    except (OSError, ValueError, RuntimeError, MemoryError, ImportError, struct.error) as error:
         _say(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+        os._exit(1)
 
 
 def _say(what: int | str) -> None:
@@ -381,10 +385,14 @@ def _write(file: Path, vectors: Vectors, links: "NDArray[np.int32]") -> None:
     header = _HEADER.pack(_MAGIC, rows, width, len(marks), len(signs), *checks).ljust(
         _HEADER_BYTES - 4, b"\0"
     )
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as stream:
+    with open(file, "wb", opener=_private) as stream:
         stream.write(header + zlib.crc32(header).to_bytes(4, "little"))
         stream.write(nodes.tobytes())
         stream.write(marks.tobytes())
         stream.write(signs.tobytes())
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

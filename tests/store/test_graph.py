@@ -296,6 +296,26 @@ def test_the_process_that_builds_ends_with_the_one_that_wanted_it(base: layout.B
 
 
 @needs_hnswlib
+@pytest.mark.parametrize("room_bytes", [0, 100_000, 600_000])
+def test_a_disk_without_room_is_told_and_keeps_the_old_graph(base: layout.Base, room_bytes: int) -> None:
+    """hnswlib itself says nothing when what it saves is cut short."""
+    before = base.graph.read_bytes()
+    program = (
+        "import resource, sys, threading; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room_bytes}, {room_bytes}));"
+        "from cidx.store import graph, layout; from cidx.store.vectors import Vectors;"
+        f"b = layout.Base(Path(sys.argv[2])); v = Vectors(b.vectors, {ROWS});"
+        "print(graph.build(b, v, report=lambda n: None, cancelled=threading.Event()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", program, ROOT, base.folder], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip()
+    assert base.graph.read_bytes() == before
+    assert sorted(os.listdir(base.folder)) == ["graph", "graph.lock", "vectors"]
+
+
+@needs_hnswlib
 def test_only_one_builds(base: layout.Base) -> None:
     with (base.folder / "graph.lock").open("wb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
