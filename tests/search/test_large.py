@@ -6,6 +6,7 @@ import pytest
 
 from cidx.search import retrieve
 from cidx.store import graph, vectors
+from cidx.store.follower import Follower
 from tests.kit import Tree
 
 TOPICS = [
@@ -124,7 +125,7 @@ def test_an_index_of_many_chunks_has_a_graph_and_answers_without_it(large: Tree)
 def test_a_missing_or_damaged_graph_is_built_by_the_next_index(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing else is: the generation stays."""
+    """Nothing else is: the generation stays, and who has it open learns of the graph."""
     tree.write({f"m{n}.py": source(n) for n in range(60)}).commit()
     assert tree.index()["generation"] == 1
     monkeypatch.setattr(graph, "WORTH_ROWS", 50)
@@ -133,8 +134,11 @@ def test_a_missing_or_damaged_graph_is_built_by_the_next_index(
         with tree.snapshot() as snapshot:
             if damage is not None:
                 snapshot.base.graph.write_bytes(damage)
+        follower = Follower(tree.repository.index_folder)
         summary = tree.index()
         assert (summary["generation"], summary["rebuilt"]) == (1, False)
+        assert follower.has_passed(1)
+        follower.close()
         with tree.snapshot() as snapshot:
             assert snapshot.graph is not None
             assert snapshot.graph.is_whole()
