@@ -86,11 +86,12 @@ class Graph:
                 raise ValueError("its size is wrong")
             if self.rows > len(vectors) or fingerprint != _fingerprint(vectors, self.rows):
                 raise ValueError("it belongs to other vectors")
-        self._nodes = np.memmap(file, dtype=node, mode="r", offset=_HEADER_BYTES, shape=(self.rows,))
-        at = _HEADER_BYTES + self._nodes.nbytes
-        self._marks = np.memmap(file, dtype="<u4", mode="r", offset=at, shape=(marks,))
+        at = _HEADER_BYTES
+        self._nodes = _mapped(file, node, at, (self.rows,))
+        at += self._nodes.nbytes
+        self._marks = _mapped(file, "<u4", at, (marks,))
         at += self._marks.nbytes
-        self._signs = np.memmap(file, dtype="<u8", mode="r", offset=at, shape=(words, marks))
+        self._signs = _mapped(file, "<u8", at, (words, marks))
         self.size_bytes = at + self._signs.nbytes
         self._vectors = vectors
         self._whole = True
@@ -139,7 +140,7 @@ class Graph:
             met = self._neighbours(best[ahead]).ravel()
             met = np.sort(met[~seen[met]])
             # `np.unique` imports numpy.ma, which takes longer than the walk.
-            met = met[np.flatnonzero(np.diff(met, prepend=-1))]
+            met = met[np.flatnonzero(met != np.concatenate([[-1], met[:-1]]))]
             seen[met] = True
             best = np.concatenate([best, met])
             scores = np.concatenate([scores, self._vectors.scores(probe, met)])
@@ -354,6 +355,11 @@ def _read_dump(dump: Path, count: int, dimensions: int) -> "NDArray[np.int32]":
 
 def _largest(scores: "NDArray[np.float32]", count: int) -> "NDArray[np.intp]":
     return np.argpartition(scores, len(scores) - count)[-count:]
+
+
+def _mapped(file: Path, dtype: "np.dtype[Any] | str", at: int, shape: tuple[int, ...]) -> "NDArray[Any]":
+    """Part of a file; a plain array, because indexing one that knows its file takes longer."""
+    return np.memmap(file, dtype=dtype, mode="r", offset=at, shape=shape).view(np.ndarray)
 
 
 def _node_type(links: int) -> "np.dtype[Any]":
