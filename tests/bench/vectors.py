@@ -32,7 +32,7 @@ from cidx.store import graph, layout
 from cidx.store.snapshot import open_current
 from cidx.store.vectors import Probe, Vectors, VectorWriter
 
-DIMENSIONS, WIDTH = 256, 300
+DIMENSIONS, WIDTH, EDITS = 256, 300, 1000
 Near = Callable[[Probe], "np.ndarray | None"]
 
 # What a process of one query pays, imports aside: open, find, score.
@@ -77,6 +77,7 @@ def main() -> int:
             base = layout.Base(folder / str(rows))
             vectors, queries = made(base, rows, options.queries)
             compare(base, vectors, queries)
+            edit(base, vectors, queries)
     return 0
 
 
@@ -127,6 +128,27 @@ def compare(base: layout.Base, vectors: Vectors, queries: np.ndarray) -> None:
             ten, all_ = np.mean(recalls[way], axis=0)
             line += f" {ten:10.3f} {all_:6.3f} {cold[way]:12.1f}"
         print(line, flush=True)
+
+
+def edit(base: layout.Base, vectors: Vectors, queries: np.ndarray) -> None:
+    """How much of the best ten is found along a graph whose rows have been edited since."""
+    random = np.random.default_rng(2)
+    old, new = random.permutation(len(vectors))[:EDITS], random.permutation(len(vectors))[:EDITS]
+    writer = VectorWriter(base.vectors, dimensions=DIMENSIONS, count=len(vectors))
+    writer.append(unit(vectors.units(new) + 0.02 * noise(random, EDITS)))
+    writer.close()
+    edited = Vectors(base.vectors, len(vectors) + EDITS)
+    alive = np.ones(len(edited), dtype=bool)
+    alive[old] = False
+    found = graph.find(base, edited)
+    shares = []
+    for query in queries if found is not None else []:
+        probe = edited.probe(query)
+        order = np.argsort(-edited.scores(probe), kind="stable")
+        near = found.candidates(probe, width=WIDTH)
+        shares.append(1.0 if near is None else np.isin(order[alive[order]][:10], near).mean())
+    if shares:
+        print(f"graph after {EDITS} edits: recall@10 {np.mean(shares):.3f}")
 
 
 def one_shot(base: layout.Base, vectors: Vectors, queries: np.ndarray, ways: list[str]) -> dict[str, float]:
