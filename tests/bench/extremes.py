@@ -100,7 +100,9 @@ def measure(tree: Tree, name: str, command: tuple[str, ...], extra: dict[str, st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("cases", nargs="*", metavar="case", help="one of the names above; all of them without")
+    parser.add_argument(
+        "cases", nargs="*", metavar="case", help="one of the names above; all of them without"
+    )
     parser.add_argument("--files", type=int, default=100_000)
     chosen = parser.parse_args()
     if unknown := set(chosen.cases) - {case.__name__ for case in CASES}:
