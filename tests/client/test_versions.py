@@ -15,8 +15,8 @@ from tests.client.kit import CHECKOUT, Installed, install
 from tests.client.test_real_daemon import FILES, Running
 from tests.kit import Tree
 
-# The first commit whose installed command asks a daemon.
-OLDER = "2d0f0aa"
+# The first commit that reads the present format of the index.
+OLDER = "6b805e3"
 
 
 def packages_of(command: Path) -> Path:
