@@ -384,7 +384,7 @@ def _write(file: Path, vectors: Vectors, links: "NDArray[np.int32]") -> None:
     nodes = np.empty(rows, dtype=_node_type(width))
     nodes["links"] = links
     nodes["check"] = _checksums(np.arange(rows), nodes["links"])
-    met = np.bincount(links.ravel(), minlength=rows)
+    met = np.bincount(links[links != np.arange(rows)[:, None]], minlength=rows)
     marks = np.sort(np.argsort(met, kind="stable")[: -(-rows // _MARKED_SHARE)]).astype("<u4")
     signs = vectors.signs(marks)
     checks = (_fingerprint(vectors, rows), zlib.crc32(marks.data), zlib.crc32(signs.data))

@@ -349,3 +349,19 @@ def test_without_hnswlib_nothing_is_built_and_nothing_fails(tmp_path: Path) -> N
         [sys.executable, "-c", program, ROOT, tmp_path], capture_output=True, text=True, check=True
     )
     assert done.stdout == "['', False, False]\n"
+
+
+def test_a_row_that_no_link_leads_to_is_found(tmp_path: Path) -> None:
+    """Such rows are where walks begin; hnswlib leaves some. Reading a graph takes no hnswlib."""
+    base = layout.Base(tmp_path)
+    vectors = append(base, clustered(ROWS, seed=1), count=0)
+    lonely = np.arange(17, ROWS, 100)
+    links = np.repeat(np.arange(ROWS)[:, None], 32, axis=1)
+    others = np.setdiff1d(np.arange(ROWS), lonely)
+    links[others, :31] = others[(np.arange(len(others))[:, None] + np.arange(1, 32)) % len(others)]
+    graph._write(base.graph, vectors, links.astype(np.int32))
+    found = Graph(base.graph, vectors)
+    for row in lonely:
+        near = found.candidates(vectors.probe(vectors.units(np.array([row]))[0]), width=WIDTH)
+        assert near is not None
+        assert row in near
