@@ -68,15 +68,14 @@ class _Search:
     @classmethod
     def of(cls, snapshot: Snapshot, query: Query, embedder: Embedder) -> "_Search":
         text = query.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        listed = snapshot.catalogue.languages() if query.filters else []
-        files = allowed_files(listed, query.filters)
+        files, files_searched = snapshot.kept(query.filters, lambda: _allowed(snapshot, query))
         shallow = query.limit is not None and query.limit <= _DEPTH
         return cls(
             snapshot,
             query_terms(text),
             _vector(snapshot, query.mode, text, embedder),
             files,
-            len(listed),
+            files_searched,
             _DEPTH if shallow else None,
         )
 
@@ -102,6 +101,9 @@ class _Search:
         rows = self._allowed_rows()
         enough = self.depth or len(self.snapshot.vectors)
         width = enough
+        if self.files is not None and rows is None:
+            # So many as hold enough that pass, and a quarter more.
+            width = enough * self.files_searched * 5 // (len(self.files) * 4)
         while True:
             near, scores = self.snapshot.nearest(self.vector, width=width, least=_LEAST_COSINE, rows=rows)
             by_row = dict(zip(near.tolist(), scores.tolist(), strict=True))
@@ -158,6 +160,14 @@ class _Search:
     def _place(self, scored: Scored) -> tuple[float, bytes, int]:
         chunk = self.chunks[scored.chunk]
         return (-scored.score, chunk.path, chunk.span.start_line)
+
+
+def _allowed(snapshot: Snapshot, query: Query) -> tuple[frozenset[int] | None, int]:
+    """The files that the filters leave, and of how many."""
+    if not query.filters:
+        return None, 0
+    listed = snapshot.catalogue.languages()
+    return allowed_files(listed, query.filters), len(listed)
 
 
 def _vector(snapshot: Snapshot, mode: Mode, text: str, embedder: Embedder) -> "NDArray[np.float32] | None":

@@ -5,8 +5,10 @@ again. That is enough: full text holds every chunk of the current generation and
 """
 
 import errno
+import threading
+from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 # Publications that may overtake an opening; each try takes milliseconds.
 _TRIES = 50
+# Answers to `kept` may hold a number for each file of the repository.
+_MOST_KEPT = 8
+Kept = TypeVar("Kept")
 
 
 class Snapshot:
@@ -28,6 +33,8 @@ class Snapshot:
 
     def __init__(self, base: layout.Base) -> None:
         self.base = base
+        self._lock = threading.Lock()
+        self._kept: dict[Hashable, object] = {}
         self.catalogue = Catalogue.open_to_read(base.catalogue)
         try:
             self._pin(base)
@@ -74,6 +81,19 @@ class Snapshot:
         found = best if among is None else among[best]
         order = np.lexsort((found, -scores[best]))[:width]
         return found[order], scores[best][order]
+
+    def kept(self, question: Hashable, work_out: Callable[[], Kept]) -> Kept:
+        """What follows from this generation alone: worked out once and kept with it, the last few of all questions."""
+        with self._lock:
+            if question in self._kept:
+                self._kept[question] = self._kept.pop(question)
+                return cast("Kept", self._kept[question])
+        found = work_out()
+        with self._lock:
+            self._kept[question] = found
+            if len(self._kept) > _MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+        return found
 
     def close(self) -> None:
         self.catalogue.close()

@@ -155,3 +155,15 @@ def test_what_keeps_a_graph_from_being_built_is_told(tree: Tree, monkeypatch: py
     monkeypatch.setattr(graph, "is_possible", lambda: False)
     assert tree.run("index").err == ""
     assert "install.sh installs hnswlib" in tree.run("doctor").out
+
+
+def test_a_filter_is_worked_out_once_a_generation(large: Tree) -> None:
+    asked: list[int] = []
+    with large.snapshot() as snapshot:
+        for number in (1, 2, 1):
+            assert snapshot.kept(number, lambda: asked.append(1) or len(asked)) in (1, 2)
+        assert len(asked) == 2
+        for number in range(3, 30):
+            snapshot.kept(number, lambda: 0)
+        snapshot.kept(1, lambda: asked.append(1))
+    assert len(asked) == 3
