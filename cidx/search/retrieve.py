@@ -21,7 +21,7 @@ from cidx.search import fusion
 from cidx.search.filters import allowed_files
 from cidx.search.fusion import Scored
 from cidx.store import source
-from cidx.store.records import ChunkRow
+from cidx.store.records import Candidate, ChunkRow
 from cidx.store.snapshot import Snapshot
 from cidx.text import encoding
 from cidx.text.embedder import Embedder
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # Candidates of each kind. Up to this limit a longer answer only continues a shorter one.
 _DEPTH = 300
+# Hits looked up at a time: a few more than are usually asked for, as the files of some may be gone.
+_SHOWN = 16
 # Less is chance: in 256 dimensions the cosines of unrelated vectors are around 0 with a deviation of 1/16.
 _LEAST_COSINE = 0.2
 # A filter that leaves a larger share of the files is applied to what was found, not to what is looked through.
@@ -49,13 +51,13 @@ def retrieve(snapshot: Snapshot, query: Query, *, embedder: Embedder, root: Path
         )
     search = _Search.of(snapshot, query, embedder)
     ranked = search.rank(query.mode)
-    hits = _hits(ranked, search.chunks, root, limit=_largest(snapshot))
+    hits = _hits(ranked, snapshot, root, limit=_largest(snapshot))
     return list(hits if query.limit is None else islice(hits, query.limit))
 
 
 @dataclass(slots=True)
 class _Search:
-    """One query on its way: what it looks for, where it may look, and the chunks met so far."""
+    """One query on its way: what it looks for, where it may look, and the candidates met so far."""
 
     snapshot: Snapshot
     terms: Sequence[str]
@@ -63,7 +65,7 @@ class _Search:
     files: frozenset[int] | None
     files_searched: int
     depth: int | None
-    chunks: dict[int, ChunkRow] = field(default_factory=dict)
+    candidates: dict[int, Candidate] = field(default_factory=dict)
 
     @classmethod
     def of(cls, snapshot: Snapshot, query: Query, embedder: Embedder) -> "_Search":
@@ -92,7 +94,7 @@ class _Search:
                 semantic |= self.cosines(fts.keys() - semantic.keys())
                 fts |= self.matching_among(semantic.keys() - fts.keys())
                 scored = fusion.fuse(semantic, fts, ceiling=ceiling)
-        return sorted(scored, key=self._place)
+        return sorted(scored, key=lambda one: -one.score)
 
     def nearest(self) -> dict[int, float]:
         """The chunks whose vectors are nearest."""
@@ -107,7 +109,7 @@ class _Search:
         while True:
             near, scores = self.snapshot.nearest(self.vector, width=width, least=_LEAST_COSINE, rows=rows)
             by_row = dict(zip(near.tolist(), scores.tolist(), strict=True))
-            found = self._remember(self.snapshot.catalogue.chunks_of_rows(by_row))
+            found = self._remember(self.snapshot.catalogue.candidates_of_rows(by_row))
             if len(found) >= enough or len(by_row) < width:
                 nearest = sorted(found, key=lambda chunk: (-by_row[chunk.row], chunk.id))[:enough]
                 return {chunk.id: by_row[chunk.row] for chunk in nearest}
@@ -144,22 +146,18 @@ class _Search:
         wanted = sorted(chunks)
         if self.vector is None or not wanted:
             return {}
-        rows = np.array([self.chunks[chunk].row for chunk in wanted], dtype=np.intp)
+        rows = np.array([self.candidates[chunk].row for chunk in wanted], dtype=np.intp)
         scores = self.snapshot.vectors.scores(self.vector, rows)
         return {chunk: float(s) for chunk, s in zip(wanted, scores, strict=True) if s >= _LEAST_COSINE}
 
     def _alive(self, scores: dict[int, float]) -> dict[int, float]:
-        found = self._remember(self.snapshot.catalogue.chunks(scores))
+        found = self._remember(self.snapshot.catalogue.candidates(scores))
         return {chunk.id: scores[chunk.id] for chunk in found}
 
-    def _remember(self, found: list[ChunkRow]) -> list[ChunkRow]:
-        allowed = [chunk for chunk in found if self.files is None or chunk.file in self.files]
-        self.chunks |= {chunk.id: chunk for chunk in allowed}
+    def _remember(self, found: list[Candidate]) -> list[Candidate]:
+        allowed = [one for one in found if self.files is None or one.file in self.files]
+        self.candidates |= {one.id: one for one in allowed}
         return allowed
-
-    def _place(self, scored: Scored) -> tuple[float, bytes, int]:
-        chunk = self.chunks[scored.chunk]
-        return (-scored.score, chunk.path, chunk.span.start_line)
 
 
 def _allowed(snapshot: Snapshot, query: Query) -> tuple[frozenset[int] | None, int]:
@@ -192,16 +190,29 @@ def _largest(snapshot: Snapshot) -> int:
     return int(json.loads(snapshot.policy)[0])
 
 
-def _hits(ranked: Iterable[Scored], chunks: dict[int, ChunkRow], root: Path, *, limit: int) -> Iterator[Hit]:
+def _hits(ranked: Sequence[Scored], snapshot: Snapshot, root: Path, *, limit: int) -> Iterator[Hit]:
     """Read the lines of each hit; a file that is gone has nothing to show and is passed over."""
     files: dict[bytes, list[bytes] | None] = {}
-    for scored in ranked:
-        chunk = chunks[scored.chunk]
+    for scored, chunk in _placed(ranked, snapshot):
         if chunk.path not in files:
             files[chunk.path] = _lines(root, chunk.path, limit=limit)
         lines = files[chunk.path]
         if lines is not None and chunk.span.start_line <= len(lines):
             yield _hit(scored, chunk, lines)
+
+
+def _placed(ranked: Sequence[Scored], snapshot: Snapshot) -> Iterator[tuple[Scored, ChunkRow]]:
+    """The ranked with what is known of their chunks, equal scores by place; looked up as far as they are wanted."""
+    start = 0
+    while start < len(ranked):
+        end = min(start + _SHOWN, len(ranked))
+        while end < len(ranked) and ranked[end].score == ranked[end - 1].score:
+            end += 1
+        part = ranked[start:end]
+        chunks = {chunk.id: chunk for chunk in snapshot.catalogue.chunks(one.chunk for one in part)}
+        placed = [(scored, chunks[scored.chunk]) for scored in part]
+        yield from sorted(placed, key=lambda one: (-one[0].score, one[1].path, one[1].span.start_line))
+        start = end
 
 
 def _lines(root: Path, path: bytes, *, limit: int) -> list[bytes] | None:

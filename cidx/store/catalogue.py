@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cidx.api.errors import CidxError, Damaged
-from cidx.store.records import ChunkRow, FileRow, NewChunk, NewFile, Reference, Span, Symbol
+from cidx.store.records import Candidate, ChunkRow, FileRow, NewChunk, NewFile, Reference, Span, Symbol
 
 # The chunks of a file have consecutive ids. Symbols and references are clustered by name and not indexed by file: those
 # of a file that is gone are passed over until `purge`. A reference keeps no name, only a checksum that finds it;
@@ -53,6 +53,7 @@ SELECT chunk.id, chunk.file, file.path, file.language, chunk.start_line, chunk.e
        chunk.kind, chunk.header, chunk.row, embedding.key
 FROM chunk JOIN file ON file.id = chunk.file JOIN embedding ON embedding.row = chunk.row
 """
+_CANDIDATES = "SELECT id, file, row FROM chunk"
 
 # SQLite takes at most 32,766 parameters in one statement.
 _PARAMETERS = 30_000
@@ -196,9 +197,13 @@ class Catalogue:
         """The chunks of these ids that are alive."""
         return [_chunk_row(row) for row in self._select_in(f"{_CHUNKS} WHERE chunk.id IN", ids)]
 
-    def chunks_of_rows(self, rows: Iterable[int]) -> list[ChunkRow]:
+    def candidates(self, ids: Iterable[int]) -> list[Candidate]:
+        """The same in brief, for a fifth of the time."""
+        return [Candidate(*row) for row in self._select_in(f"{_CANDIDATES} WHERE id IN", ids)]
+
+    def candidates_of_rows(self, rows: Iterable[int]) -> list[Candidate]:
         """The living chunks that have one of these vectors; several may share one."""
-        return [_chunk_row(row) for row in self._select_in(f"{_CHUNKS} WHERE chunk.row IN", rows)]
+        return [Candidate(*row) for row in self._select_in(f"{_CANDIDATES} WHERE row IN", rows)]
 
     def all_chunks(self) -> list[ChunkRow]:
         return [_chunk_row(row) for row in self._all(_CHUNKS)]

@@ -90,6 +90,14 @@ class NewChunk:
     symbol_terms: str
 
 
+class Candidate(NamedTuple):
+    """What ranking needs of a living chunk: a search has hundreds of them and shows ten."""
+
+    id: int
+    file: int
+    row: int
+
+
 class ChunkRow(NamedTuple):
     """A chunk of the catalogue with what a hit shows of its file. `key` is `content_key` of its text."""
 
