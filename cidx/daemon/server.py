@@ -6,6 +6,7 @@ accepted and lost. What arrives meanwhile waits in the supervisor's socket for t
 What answers (RPyC, numpy, tantivy) is imported by a thread beside the loop, and the first clients wait for it.
 """
 
+import gc
 import os
 import select
 import signal
@@ -37,6 +38,10 @@ _REFUSED_S = 1.0
 _MOST_REFUSED = 128
 # A supervisor waits longer than this before it kills.
 _DRAIN_S = 10.0
+# As Python has it by default; a process of one command collects later.
+_COLLECTING = (700, 10, 10)
+# So long after the last client has gone, what the heap no longer needs goes back to the system.
+_CALM_S = 1.0
 # The supervisor hears how it goes so long after somebody came, once for all who came meanwhile.
 _STATUS_S = 2.0
 # How often what runs is compared with its deadline, while anything runs.
@@ -81,6 +86,7 @@ class _Server:
         self._failure: BaseException | None = None
         self._why_leaving = ""
         self._untold_since: float | None = None
+        self._heap_is_used = False
         self._clients: set[socket.socket] = set()
         self._refused: deque[tuple[float, socket.socket]] = deque()
         self._lock = threading.Lock()
@@ -101,11 +107,7 @@ class _Server:
 
     def leave(self, why: str) -> None:
         self._why_leaving = self._why_leaving or why
-        try:
-            os.write(self._wake, b"\0")
-        except OSError:
-            # The pipe is full: the loop is awake anyway.
-            pass
+        self._wake_loop()
 
     def clear(self) -> None:
         self._warm.clear()
@@ -151,6 +153,10 @@ class _Server:
         """Import what answers; without it there is nothing to stay for, and the supervisor tries again."""
         try:
             self._code = LoadedCode()
+            # What is imported stays, so nobody has to look through it again and again.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*_COLLECTING)
         except BaseException as failure:  # whatever an import may raise ends the daemon, not a thread of it
             self._failure = failure
             self.leave("its code can't be loaded")
@@ -176,6 +182,7 @@ class _Server:
             self.service.stop_overdue()
             self._let_go(most=_MOST_REFUSED)
             if not events:
+                self._give_back_heap()
                 self._consider_idleness()
 
     def _follow_settings(self) -> None:
@@ -194,9 +201,18 @@ class _Server:
             waits.append(_REFUSED_S)
         if self._untold_since is not None:
             waits.append(_STATUS_S)
+        if self._heap_is_used and not self._clients:
+            waits.append(_CALM_S)
         if self._notifier.watchdog_s is not None:
             waits.append(self._notifier.watchdog_s)
         return min(waits)
+
+    def _give_back_heap(self) -> None:
+        """Once after each burst: connections that broke are rings of objects, and the C library keeps what is freed."""
+        if self._heap_is_used and not self._clients:
+            self._heap_is_used = False
+            gc.collect()
+            _trim_heap()
 
     def _tell(self) -> None:
         """Keep the supervisor's status line right."""
@@ -255,6 +271,7 @@ class _Server:
                 with self._lock:
                     self._clients.add(client)
                 self._vitals.connected(1)
+                self._heap_is_used = True
                 if self._notifier.is_heard and self._untold_since is None:
                     self._untold_since = time.monotonic()
                 threading.Thread(target=self._serve_client, args=(client,), daemon=True).start()
@@ -279,6 +296,13 @@ class _Server:
         while self._refused and (len(self._refused) > most or self._refused[0][0] < time.monotonic()):
             self._refused.popleft()[1].close()
 
+    def _wake_loop(self) -> None:
+        try:
+            os.write(self._wake, b"\0")
+        except OSError:
+            # The pipe is full: the loop is awake anyway.
+            pass
+
     def _serve_client(self, client: socket.socket) -> None:
         try:
             self._loaded.wait()
@@ -292,8 +316,11 @@ class _Server:
         finally:
             with self._lock:
                 self._clients.discard(client)
+                was_last = not self._clients
             client.close()
             self._vitals.connected(-1)
+            if was_last:
+                self._wake_loop()
 
     def _drain(self) -> None:
         """Let what runs finish; who only listens is told by the closed connection."""
@@ -337,6 +364,15 @@ def _share_one_heap() -> None:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
             mallopt(_ARENA_MAX, 1)
+
+
+def _trim_heap() -> None:
+    if sys.platform == "linux":
+        import ctypes
+
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def _resident_bytes() -> int:

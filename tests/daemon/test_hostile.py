@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from tests.faults.hostile import (
     ATTACKS,
     MOST_GROWTH_BYTES,
+    PATIENCE_S,
     Footprint,
     Target,
     another_user,
@@ -36,8 +38,11 @@ def check_unharmed(under: tuple[Target, Footprint]) -> None:
     target, first = under
     target.serves_others()
     target.settle(first)
-    grown = target.footprint().rss_bytes - first.rss_bytes
-    assert grown < MOST_GROWTH_BYTES, f"memory grew by {grown / 2**20:.1f} MiB"
+    until = time.monotonic() + PATIENCE_S
+    # What a burst took goes back to the system when nobody is there any more.
+    while (grown := target.footprint().rss_bytes - first.rss_bytes) >= MOST_GROWTH_BYTES:
+        assert time.monotonic() < until, f"memory grew by {grown / 2**20:.1f} MiB"
+        time.sleep(0.2)
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
