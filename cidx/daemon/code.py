@@ -22,7 +22,11 @@ class LoadedCode:
 
     def __init__(self) -> None:
         self._files = {
-            str(file): _identity(str(file)) for folder in cidx.__path__ for file in Path(folder).rglob("*.py")
+            str(file): _identity(str(file))
+            for folder in cidx.__path__
+            for file in Path(folder).rglob("*")
+            # The queries of the grammars and the model are read later: they are code too.
+            if file.suffix != ".pyc" and file.is_file()
         }
         self._looked = 0.0
         self._changed = False

@@ -162,7 +162,7 @@ class _Server:
             self.leave("its code can't be loaded")
         finally:
             # Clients may have waited for longer than it takes to be idle.
-            self._vitals.connected(0)
+            self._vitals.wanted()
             self._loaded.set()
 
     def _accept_until_leaving(self) -> None:
@@ -212,7 +212,7 @@ class _Server:
         if self._heap_is_used and not self._clients:
             self._heap_is_used = False
             gc.collect()
-            _trim_heap()
+            _tell_heap("malloc_trim", 0)
 
     def _tell(self) -> None:
         """Keep the supervisor's status line right."""
@@ -358,21 +358,17 @@ def _is_ours(client: socket.socket) -> bool:
 
 def _share_one_heap() -> None:
     """Let all threads allocate from one heap: glibc's one for each thread keeps what every burst of clients took."""
+    _tell_heap("mallopt", _ARENA_MAX, 1)
+
+
+def _tell_heap(function: str, *arguments: int) -> None:
+    """Call one of glibc's functions about its heap; other C libraries have none of them."""
     if sys.platform == "linux":
         import ctypes
 
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(_ARENA_MAX, 1)
-
-
-def _trim_heap() -> None:
-    if sys.platform == "linux":
-        import ctypes
-
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+        found = getattr(ctypes.CDLL(None), function, None)
+        if found is not None:
+            found(*arguments)
 
 
 def _resident_bytes() -> int:

@@ -64,6 +64,10 @@ class Vitals:
         with self._lock:
             self._events[name] += 1
 
+    def wanted(self) -> None:
+        """Somebody wants something, if only to be waited for: idleness begins anew."""
+        self._wanted = time.monotonic()
+
     def connected(self, change: int) -> None:
         with self._lock:
             self.connections += change

@@ -3,13 +3,12 @@
 Pure: a listing and a catalogue go in, three lists come out.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cidx.index.files import Entry
 from cidx.repository.settings import IndexSettings
-from cidx.store import source
+from cidx.store import policies, source
 
 # Changes with the rules for which files are indexed and how their text is read, which makes every file be read again.
 _RULES = 2
@@ -20,7 +19,12 @@ def policy(settings: IndexSettings, attributes: str) -> str:
 
     `attributes` stand for what the tree's attributes say (see `attributes.digest`).
     """
-    return json.dumps([settings.max_file_bytes, sorted(settings.languages), _RULES, attributes])
+    return policies.text(
+        largest_file_bytes=settings.max_file_bytes,
+        languages=settings.languages,
+        rules=_RULES,
+        attributes=attributes,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,6 @@ def run(repository: Repository, job: Job) -> Summary:
     """One run, under the lock."""
     started = time.perf_counter()
     with lock.writing(repository.folder, wait=job.wait, on_wait=job.on_wait, cancelled=job.cancelled) as held:
-        prepare(repository)
         # Whoever waited for the lock may have waited through a `git clean`.
         prepare(repository)
         job.report(Progress("looking for changes"))

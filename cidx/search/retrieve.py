@@ -4,7 +4,6 @@ Candidates of each kind are found among the files that the filters allow; each c
 scored exactly by both kinds. Equal scores are ordered by place, so answers are the same on every run.
 """
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -51,7 +50,7 @@ def retrieve(snapshot: Snapshot, query: Query, *, embedder: Embedder, root: Path
         )
     search = _Search.of(snapshot, query, embedder)
     ranked = search.rank(query.mode)
-    hits = _hits(ranked, snapshot, root, limit=_largest(snapshot))
+    hits = _hits(ranked, snapshot, root, limit=snapshot.largest_file_bytes)
     return list(hits if query.limit is None else islice(hits, query.limit))
 
 
@@ -183,11 +182,6 @@ def _vector(snapshot: Snapshot, mode: Mode, text: str, embedder: Embedder) -> "N
     # However often the query says a word.
     vector = embedder.embed([dict.fromkeys(words(text), 1)])[0]
     return vector if vector.any() else None
-
-
-def _largest(snapshot: Snapshot) -> int:
-    """No file was indexed that was larger, and what has been added to one since is not read."""
-    return int(json.loads(snapshot.policy)[0])
 
 
 def _hits(ranked: Sequence[Scored], snapshot: Snapshot, root: Path, *, limit: int) -> Iterator[Hit]:

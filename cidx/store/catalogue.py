@@ -17,10 +17,13 @@ from typing import Any
 from cidx.api.errors import CidxError, Damaged
 from cidx.store.records import Candidate, ChunkRow, FileRow, NewChunk, NewFile, Reference, Span, Symbol
 
+# So many bytes of a key are indexed; the rest is compared.
+_KEY_PREFIX = 6
+
 # The chunks of a file have consecutive ids. Symbols and references are clustered by name and not indexed by file: those
 # of a file that is gone are passed over until `purge`. A reference keeps no name, only a checksum that finds it;
 # whoever looks for a name reads the line.
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE file (
     id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, stamp BLOB NOT NULL, digest BLOB NOT NULL,
@@ -36,7 +39,7 @@ CREATE TABLE reference (
     name INTEGER NOT NULL, file INTEGER NOT NULL, kind INTEGER NOT NULL, line INTEGER NOT NULL,
     PRIMARY KEY (name, file, kind)) WITHOUT ROWID;
 CREATE TABLE dead (chunk INTEGER PRIMARY KEY);
-CREATE INDEX embedding_by_key ON embedding (substr(key, 1, 6));
+CREATE INDEX embedding_by_key ON embedding (substr(key, 1, {_KEY_PREFIX}));
 CREATE INDEX chunk_by_row ON chunk (row);
 """
 
@@ -44,8 +47,6 @@ CREATE INDEX chunk_by_row ON chunk (row);
 _TEXTS = ("model", "policy")
 # In the order of their numbers, which a catalogue keeps.
 _REFERENCE_KINDS = ("import", "call", "inherit")
-# So much of a key is indexed; the rest is compared.
-_KEY_PREFIX = 6
 
 _FILES = "SELECT id, path, stamp, digest, language, skipped FROM file"
 _CHUNKS = """
@@ -225,7 +226,10 @@ class Catalogue:
         """The vectors that exist already for these contents."""
         wanted = set(keys)
         prefixes = {key[:_KEY_PREFIX] for key in wanted}
-        found = self._select_in("SELECT key, row FROM embedding WHERE substr(key, 1, 6) IN", prefixes)
+        found = self._select_in(
+            f"SELECT key, row FROM embedding WHERE substr(key, 1, {_KEY_PREFIX}) IN",  # noqa: S608  (a number)
+            prefixes,
+        )
         return {key: row for key, row in found if key in wanted}
 
     def symbols(self) -> list[tuple[bytes, Symbol]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import numpy as np
 
 from cidx.api.errors import CidxError, Code, Damaged
-from cidx.store import graph, layout
+from cidx.store import graph, layout, policies
 from cidx.store.catalogue import Catalogue
 from cidx.store.fulltext import FullText
 from cidx.store.vectors import Vectors
@@ -94,6 +94,11 @@ class Snapshot:
             if len(self._kept) > _MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
         return found
+
+    @property
+    def largest_file_bytes(self) -> int:
+        """No file was indexed that was larger: what has been added to one since need not be read."""
+        return policies.largest_file_bytes(self.policy)
 
     def close(self) -> None:
         self.catalogue.close()

@@ -236,13 +236,14 @@ def test_a_connection_that_says_nothing_is_dropped(indexed: Tree) -> None:
         assert silent.recv(1) == b""
 
 
-def test_new_code_on_disk_makes_the_daemon_leave(indexed: Tree, tmp_path: Path) -> None:
-    """A copy of the package, served from there and touched."""
+@pytest.mark.parametrize("file", ["log.py", "index/grammars/python.scm", "text/model.bin"])
+def test_new_code_on_disk_makes_the_daemon_leave(indexed: Tree, tmp_path: Path, file: str) -> None:
+    """A copy of the package, served from there and touched; what is read later counts too."""
     package = tmp_path / "code" / "cidx"
     shutil.copytree(Path(__file__).parents[2] / "cidx", package)
     with serving(indexed, PYTHONPATH=str(package.parent)) as daemon:
         assert daemon.ask("hello", (PROTOCOL, VERSION, 1))[4] == "ready"
-        (package / "log.py").touch()
+        (package / file).touch()
         time.sleep(1.1)  # how long the daemon trusts its last look
         assert daemon.ask("hello", (PROTOCOL, VERSION, 1))[4] == "leaving"
         assert daemon.process.wait(PATIENCE_S) == 0
