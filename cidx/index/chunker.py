@@ -41,10 +41,13 @@ _SLACK = 0.4
 _REACH = 60
 
 
-def outline(source: bytes, language: str) -> Outline:
-    """The chunks, symbols and references of a file in `language`, a name of `cidx.api.languages`."""
+def outline(source: bytes, language: str, *, patient: bool = True) -> Outline:
+    """The chunks, symbols and references of a file in `language`, a name of `cidx.api.languages`.
+
+    `Laborious` (see `grammars`) where the parser could be at it for long and who asks is not patient.
+    """
     lines = lines_of(source)
-    found = Found(sections(lines)) if language == "markdown" else read(source, language)
+    found = Found(sections(lines)) if language == "markdown" else read(source, language, patient=patient)
     if found is None:
         return Outline(spans(lines, (), limit_bytes=TEXT_BYTES))
     return Outline(spans(lines, found.definitions), tuple(map(_symbol, found.definitions)), found.references)

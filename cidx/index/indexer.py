@@ -172,8 +172,9 @@ class _Run:
     def _prepared(self, batches: Sequence[Sequence[Task]], size_bytes: int) -> Generator[Batch]:
         """What becomes of each batch: read here, or by other processes where there is much of it."""
         settings, model = self._job.settings, self._job.embedder
+        in_workers = model is embedder.packaged()
         count = min(_cores(), _MOST_WORKERS, len(batches))
-        if count > 1 and size_bytes >= _WORTH_WORKERS_BYTES and model is embedder.packaged():
+        if count > 1 and size_bytes >= _WORTH_WORKERS_BYTES and in_workers:
             with Workers(count, Setup(self._root, settings, self._writer.known_keys())) as workers:
                 yield from workers.prepare(batches)
             return
@@ -182,9 +183,21 @@ class _Run:
             settings=settings,
             embedder=model,
             known_of=lambda keys: self._writer.rows_of_keys(keys).keys(),
+            patient=not in_workers,
         )
         for batch in batches:
-            yield reader.prepare(batch, now_ns=time.time_ns())
+            found = reader.prepare(batch, now_ns=time.time_ns())
+            yield self._caught_up(batch, found) if found.put_off else found
+
+    def _caught_up(self, batch: Sequence[Task], found: Batch) -> Batch:
+        """A batch with what was put off, read by a process that can be killed."""
+        with Workers(1, Setup(self._root, self._job.settings, frozenset())) as workers:
+            late = list(workers.prepare([batch[place]] for place in found.put_off))
+        reads, vectors = list(found.reads), dict(found.vectors)
+        for place, one in zip(found.put_off, late, strict=True):
+            [reads[place]] = one.reads
+            vectors |= one.vectors
+        return Batch(reads, vectors)
 
     def _add(self, batch: Batch, known: Sequence[FileRow | None]) -> None:
         """Store a batch; `known` is what each of its files was before."""

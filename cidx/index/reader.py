@@ -14,6 +14,7 @@ from cidx.api import languages
 from cidx.index import chunker, language, skipping
 from cidx.index.attributes import Attributes
 from cidx.index.files import Entry
+from cidx.index.grammars import Laborious
 from cidx.repository.settings import IndexSettings
 from cidx.store import source
 from cidx.store.records import NewFile, Reference, Span, Symbol
@@ -35,10 +36,14 @@ _MOST_WAITING = 2000
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A file to read. With `known` (digest, language, why skipped) nothing is made of one that is still the same."""
+    """A file to read. With `known` (digest, language, why skipped) nothing is made of one that is still the same.
+
+    One that is not `parsed` is cut by lines, whatever it is.
+    """
 
     entry: Entry
     known: tuple[bytes, str, str] | None = None
+    parsed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +68,28 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What became of some tasks, in their order: None for files that are gone. Vectors by the keys that were new."""
+    """What became of some tasks, in their order: None for files that are gone. Vectors by the keys that were new.
+
+    Those at the places in `put_off` are not read: only a process that can be killed should.
+    """
 
     reads: Sequence[Read | None]
     vectors: "Mapping[bytes, NDArray[np.float32]]"
+    put_off: Sequence[int] = ()
 
 
 @dataclass(slots=True, kw_only=True)
 class Reader:
-    """Reads the files of one repository. `known_of` tells which contents have vectors already."""
+    """Reads the files of one repository. `known_of` tells which contents have vectors already.
+
+    One that is not `patient` puts off what a parser could be at for minutes.
+    """
 
     root: bytes
     settings: IndexSettings
     embedder: Embedder
     known_of: Callable[[AbstractSet[bytes]], AbstractSet[bytes]]
+    patient: bool = True
     _memo: TermMemo = field(default_factory=TermMemo)
     _attributes: Attributes = field(init=False)
 
@@ -85,8 +98,15 @@ class Reader:
 
     def prepare(self, tasks: Sequence[Task], *, now_ns: int) -> Batch:
         vectors = _Vectors(self.embedder, self.known_of)
-        reads = [self._read(task, vectors, now_ns) for task in tasks]
-        return Batch(reads, vectors.all())
+        reads: list[Read | None] = []
+        put_off = []
+        for place, task in enumerate(tasks):
+            try:
+                reads.append(self._read(task, vectors, now_ns))
+            except Laborious:
+                reads.append(None)
+                put_off.append(place)
+        return Batch(reads, vectors.all(), put_off)
 
     def _read(self, task: Task, vectors: "_Vectors", now_ns: int) -> Read | None:
         """The file as it is now; None when it is gone."""
@@ -142,7 +162,8 @@ class Reader:
         if skipped or _facts(file) == task.known:
             return Read(file, same=_facts(file) == task.known)
         text = encoding.utf8(data)
-        outline = chunker.outline(text, name if len(text) <= _PARSED_BYTES else language.UNKNOWN)
+        parsed = task.parsed and len(text) <= _PARSED_BYTES
+        outline = chunker.outline(text, name if parsed else language.UNKNOWN, patient=self.patient)
         lines = source.lines_of(text)
         pieces = [self._piece(span, lines, vectors) for span in outline.spans]
         return Read(file, pieces, outline.symbols, outline.references)

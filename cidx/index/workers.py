@@ -2,17 +2,22 @@
 
 A worker is a plain Python on one end of a pipe. It ends when the other end closes, so none outlives a killed parent.
 Batches are dealt out in turn and come back in order, so a run gives the same index however many workers there are.
+
+A parser can be at a file for minutes, deaf to all but the kernel. So a worker has an alarm set that kills it when a
+batch takes much more of the processor than files of that size do. The batch is then read again file by file, and the
+file that it happens to once more is cut by lines.
 """
 
 import contextlib
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, Pipe
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
 # What a process needs of the other batches waiting for it, so that it never waits for us.
 _AHEAD = 2
 _NICENESS = 10
+# Reading takes 1 µs a byte, parsing and embedding included.
+_PATIENCE_S_PER_BYTE = 1e-5
 _START = (
     "import sys; sys.path[:] = sys.argv[2:]; from cidx.index.workers import serve; serve(int(sys.argv[1]))"
 )
@@ -32,11 +39,12 @@ _START = (
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a worker is told before its first batch."""
+    """What a worker is told before its first batch. `patience_s` is what any batch may take, however small."""
 
     root: bytes
     settings: IndexSettings
     known: frozenset[bytes]
+    patience_s: float = 3.0
 
 
 class Workers:
@@ -69,7 +77,59 @@ class Workers:
 
 
 class _Worker:
+    """A process, or one after the other, and the batches that were given to it and not taken yet."""
+
     def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._given: deque[Sequence[Task]] = deque()
+        self._start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def give(self, batch: "Sequence[Task]") -> None:
+        self._given.append(batch)
+        self._send(batch)
+
+    def take(self) -> "Batch":
+        answer = self._receive()
+        batch = self._given.popleft()
+        if answer is not None:
+            return answer
+        found = self._read_each(batch)
+        for waiting in self._given:
+            self._send(waiting)
+        return found
+
+    def end(self) -> None:
+        self._pipe.close()
+        self._process.kill()
+        self._process.wait()
+
+    def _read_each(self, batch: "Sequence[Task]") -> "Batch":
+        """What becomes of a batch that killed the process: the file to blame is cut by lines."""
+        from cidx.index.reader import Batch
+
+        self._start()
+        found = []
+        for task in batch:
+            # Where there is only one, it is to blame already.
+            one = self._ask(task) if len(batch) > 1 else None
+            found.append(one or self._ask(replace(task, parsed=False)))
+        return Batch(
+            [read for one in found if one is not None for read in one.reads],
+            {key: vector for one in found if one is not None for key, vector in one.vectors.items()},
+        )
+
+    def _ask(self, task: "Task") -> "Batch | None":
+        self._send([task])
+        answer = self._receive()
+        if answer is None:
+            self._start()
+        return answer
+
+    def _start(self) -> None:
         self._pipe, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(
@@ -81,32 +141,27 @@ class _Worker:
                 # Ctrl-C is for us: we end them.
                 start_new_session=True,
             )
-        self.give(setup)
+        self._send(self._setup)
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def give(self, message: object) -> None:
+    def _send(self, message: object) -> None:
         # What a process that has ended does not take is missed when its answer is.
         with contextlib.suppress(OSError):
             self._pipe.send(message)
 
-    def take(self) -> "Batch":
+    def _receive(self) -> "Batch | None":
+        """The next answer; None where its alarm killed the process, which has been waited for."""
         try:
             answer = self._pipe.recv()
         except (EOFError, OSError):
             code = self._process.wait()
+            self._pipe.close()
+            if code == -signal.SIGPROF:
+                return None
             raise RuntimeError(f"a process that reads files ended with {code}") from None
         if isinstance(answer, BaseException):
             raise answer
         found: Batch = answer
         return found
-
-    def end(self) -> None:
-        self._pipe.close()
-        self._process.kill()
-        self._process.wait()
 
 
 def serve(descriptor: int) -> None:
@@ -114,16 +169,28 @@ def serve(descriptor: int) -> None:
     os.nice(_NICENESS)
     # One row at a time is multiplied: threads would only wait for each other.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    # Kills, whatever the process is doing.
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     pipe = Connection(descriptor)
     with contextlib.suppress(EOFError, OSError):
-        reader = _reader(pipe.recv())
+        setup = pipe.recv()
+        reader = _reader(setup)
         while True:
             batch = pipe.recv()
+            signal.setitimer(signal.ITIMER_PROF, _patience_s(batch, setup.patience_s))
             try:
                 answer: Batch | BaseException = reader.prepare(batch, now_ns=time.time_ns())
             except BaseException as error:  # a grammar's panic is no Exception
                 answer = RuntimeError(f"{type(error).__name__}: {error}")
+            signal.setitimer(signal.ITIMER_PROF, 0)
             pipe.send(answer)
+
+
+def _patience_s(batch: "Sequence[Task]", least_s: float) -> float:
+    """Seconds of the processor, other programs' not included; 0, which is no alarm, where nothing is parsed."""
+    if not any(task.parsed for task in batch):
+        return 0
+    return least_s + _PATIENCE_S_PER_BYTE * sum(task.entry.size_bytes for task in batch)
 
 
 def _reader(setup: Setup) -> "Reader":

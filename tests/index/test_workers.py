@@ -75,3 +75,28 @@ def test_a_worker_that_is_killed_is_an_error_and_the_others_go(
         with pytest.raises(RuntimeError, match="ended with -9"):
             list(workers.prepare(batches))
     assert not any(is_alive(pid) for pid in pids)
+
+
+def test_a_file_that_a_parser_drowns_in_is_cut_by_lines_and_no_other(
+    tmp_path: Path, batches: list[list[Task]]
+) -> None:
+    """Of a batch that is killed each file is read again; what waits behind it is not lost."""
+    lines = 5000
+    (tmp_path / "a.java").write_text("%w(\n" * lines)
+    hostile = Task(Entry(b"a.java", 4 * lines, b"stamp"))
+    time.sleep(0.03)
+    given = [[batches[0][0], hostile, *batches[0][1:]], *batches[1:], [hostile]]
+    setup = Setup(os.fsencode(tmp_path), IndexSettings(), frozenset(), patience_s=0.3)
+    with Workers(1, setup) as workers:
+        found = list(workers.prepare(given))
+        pids = pids_of(workers)
+    here = read_here(tmp_path, batches)
+    for batch in (found[0], found[-1]):
+        read = next(one for one in batch.reads if one is not None and one.file.path == b"a.java")
+        spans = [piece.span for piece in read.pieces]
+        assert [span.start_line for span in spans] == [1, *(span.end_line + 1 for span in spans[:-1])]
+        assert (spans[-1].end_line, read.file.language, read.symbols) == (lines, "java", ())
+        assert {piece.key for piece in read.pieces} <= batch.vectors.keys()
+    assert [one for one in found[0].reads if one is None or one.file.path != b"a.java"] == here[0].reads
+    assert [batch.reads for batch in found[1:-1]] == [batch.reads for batch in here[1:]]
+    assert not any(is_alive(pid) for pid in pids)

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from itertools import accumulate
+from math import inf
 from pathlib import Path
 from time import thread_time
 from typing import TYPE_CHECKING
@@ -85,26 +86,36 @@ REFERENCE_LIMIT = 2000
 _ERROR_STEPS_LIMIT = 10_000**2
 
 # Error recovery takes time in the square of the size for input that is made for it (100 KB of `()` are 90 s
-# of Bash). Code takes 0.2 µs a byte, so only such input is ever given up. The
-# parser asks between its steps, and a step has no bound itself: 30 KB of `%w(` in short lines still hold up
-# Java's and Rust's for half a minute and more. There is no such limit on the
+# of Bash). Code takes 0.2 µs a byte, so only such input is ever given up. There is no such limit on the
 # query: its cursor crashes when given a callback (tree-sitter 0.26.1).
 _COST_S = 1.0
 _COST_S_PER_BYTE = 5e-6
+
+# The parser asks between its steps, and a step has no bound itself: at the end of 30 KB of `%w(` in short lines one
+# holds up Java's and Rust's for half a minute, and the interpreter with it. Only a process that can be killed is
+# safe from that. Such input has taken many steps by then (`%w(` 4 a byte, `/*` as Python 2), where of 11,500 files
+# that people wrote 37 take more than this, and those are tables of numbers and minified code. Longer names in
+# between would hide it.
+_STEPS_A_CALL = 100
+_STEPS_PER_BYTE, _STEPS_LEAST = 1.2, 1500
 
 _NO_KIND = frozenset({"name", "receiver"})
 _QUOTES = b"\"'`<>"
 
 
-def read(source: bytes, language: str) -> Found | None:
-    """What is found in `source`; None where there is no grammar."""
+class Laborious(Exception):
+    """Parsing takes more steps than code does, and may have no end."""
+
+
+def read(source: bytes, language: str, *, patient: bool = True) -> Found | None:
+    """What is found in `source`; None where there is no grammar. Who is not patient gets `Laborious` sometimes."""
     loaded = _load(language)
     if loaded is None:
         return None
     found: dict[int, _Match] = {}
     borders = _Borders()
     text = _Text(source)
-    matches = [] if text.is_no_code() else _matches(loaded, source)
+    matches = [] if text.is_no_code() else _matches(loaded, source, patient=patient)
     uses: list[dict[str, list[Node]]] = []
     use_patterns = loaded.use_patterns
     for pattern, captures in matches:
@@ -157,20 +168,30 @@ def _use_patterns(query: "Query", text: str) -> Iterator[int]:
             yield pattern
 
 
-def _matches(loaded: _Loaded, source: bytes) -> "list[tuple[int, dict[str, list[Node]]]]":
+def _matches(loaded: _Loaded, source: bytes, *, patient: bool) -> "list[tuple[int, dict[str, list[Node]]]]":
     """What the query finds; nothing where the source is not code in this language, or too costly."""
     from tree_sitter import Parser, QueryCursor
 
     if loaded.unread is not None:
         source = loaded.unread.sub(lambda macro: b" " * len(macro[0]), source)
     end_s = thread_time() + _COST_S + len(source) * _COST_S_PER_BYTE
+    most_calls = inf if patient else (_STEPS_LEAST + _STEPS_PER_BYTE * len(source)) / _STEPS_A_CALL
+    calls = 0
+
+    def is_too_much(*_: object) -> bool:
+        nonlocal calls
+        calls += 1
+        return calls > most_calls or thread_time() > end_s
+
     try:
         tree = Parser(loaded.language).parse(
             # The parser takes all at once; predicates ask again for each name that they look at.
             lambda offset, _: source[offset : offset + NAME_LIMIT] if offset else source,
-            progress_callback=lambda *_: thread_time() > end_s,
+            progress_callback=is_too_much,
         )
     except ValueError:  # what it raises when told to stop
+        if calls > most_calls:
+            raise Laborious from None
         return []
     if tree.root_node.has_error and _is_garbage(tree.root_node):
         return []
