@@ -7,6 +7,7 @@ full text still holds can't mean another chunk.
 import contextlib
 import errno
 import os
+import re
 import sqlite3
 import threading
 import zlib
@@ -198,6 +199,17 @@ class Catalogue:
         """The chunks of these ids that are alive."""
         return [_chunk_row(row) for row in self._select_in(f"{_CHUNKS} WHERE chunk.id IN", ids)]
 
+    def chunks_of_files(self, files: Iterable[int]) -> list[ChunkRow]:
+        """The chunks of these files, which cover each line of them once."""
+        return [
+            _chunk_row(row)
+            for row in self._select_in(
+                f"{_CHUNKS} WHERE chunk.id >= file.first_chunk AND chunk.id < file.first_chunk + file.chunks"
+                " AND file.id IN",
+                files,
+            )
+        ]
+
     def candidates(self, ids: Iterable[int]) -> list[Candidate]:
         """The same in brief, for a fifth of the time."""
         return [Candidate(*row) for row in self._select_in(f"{_CANDIDATES} WHERE id IN", ids)]
@@ -239,6 +251,19 @@ class Catalogue:
             " FROM symbol JOIN file ON file.id = symbol.file"
         )
         return [(row[0], Symbol(*row[1:])) for row in rows]
+
+    def symbols_like(self, part: str) -> list[tuple[int, Symbol]]:
+        """The definitions whose names hold this, in any case of ASCII letters, each with the id of its file."""
+        rows = self._all(
+            "SELECT file.id, name, scope || name, kind, start_line, end_line"
+            " FROM symbol JOIN file ON file.id = symbol.file WHERE name LIKE ? ESCAPE '\\'",
+            ("%" + re.sub(r"([%_\\])", r"\\\1", part) + "%",),
+        )
+        return [(row[0], Symbol(*row[1:])) for row in rows]
+
+    def symbol_kinds(self) -> list[str]:
+        """The kinds of definitions that there are."""
+        return [kind for (kind,) in self._all("SELECT DISTINCT kind FROM symbol ORDER BY kind")]
 
     def references(self, name: str | None = None) -> list[tuple[bytes, str, int]]:
         """Path, kind and line of what may be a use of a name; of every use without one."""

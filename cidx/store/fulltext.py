@@ -21,13 +21,18 @@ import tantivy
 from tantivy import Occur, Query
 
 from cidx.api.errors import Damaged
+from cidx.text.tokenizer import OVERLONG
 
 # What a match in each field is worth; the search issue measures these.
 BOOSTS = {"body": 1.0, "symbol": 1.5, "path": 0.8}
 # A pasted log has thousands of terms; the rarest of them decide, the rest only cost time.
 MOST_TERMS = 64
+# The fields that together hold every word of a chunk's lines.
+_TEXT_FIELDS = ("body",)
 # tantivy's BM25 saturates at k1 + 1 = 2.2 times the inverse document frequency.
 _SATURATION = 2.2
+# What each letter of a term is worth that another one resembles: five letters count as much as a rare term.
+_LIKE = 0.25
 # The least memory that tantivy accepts for one indexing thread.
 SMALL_HEAP_BYTES = 15_000_000
 # Numbers of prctl(2), from linux/prctl.h, and how late a thread with nothing to do may wake.
@@ -82,6 +87,66 @@ class FullText:
             ids = self._searcher.fast_field_values("chunk", [address for _, address in found])
         return {int(chunk): score for chunk, (score, _) in zip(ids, found, strict=True) if chunk is not None}
 
+    def search_like(
+        self, terms: Sequence[str], *, distance: int, depth: int | None, files: Iterable[int] | None = None
+    ) -> dict[int, float]:
+        """As `search`, also by the known terms within an edit distance; a short term may differ by less.
+
+        What a term merely resembles counts the same however rare it is; the longer the term, the more.
+        """
+        clauses = []
+        for term in terms[:MOST_TERMS]:
+            for field, boost in BOOSTS.items():
+                exact = Query.term_query(self._schema, field, term, "freq")
+                clauses.append((Occur.Should, Query.boost_query(exact, boost)))
+                for letters in range(1, likeness(term, distance) + 1):
+                    like = Query.fuzzy_term_query(self._schema, field, term, letters)
+                    clauses.append((Occur.Should, Query.const_score_query(like, boost * len(term) * _LIKE)))
+        if not clauses or not self._searcher.num_docs:
+            return {}
+        query = Query.boolean_query(clauses)
+        if files is not None:
+            among = Query.term_set_query(self._schema, "file", list(files))
+            query = Query.boolean_query(
+                [(Occur.Must, query), (Occur.Must, Query.const_score_query(among, 0.0))]
+            )
+        return self._scores(query, depth or self._searcher.num_docs)
+
+    def ceiling_like(self, terms: Sequence[str], *, distance: int) -> float:
+        """As `ceiling`, for `search_like`."""
+        likely = sum(len(term) * _LIKE * likeness(term, distance) for term in terms[:MOST_TERMS])
+        return self.ceiling(terms) + likely
+
+    def holding(
+        self, terms: Iterable[str], expressions: Iterable[str] = (), *, most: int
+    ) -> frozenset[int] | None:
+        """The chunks that hold each of these terms, and for each expression a term that it matches as a whole.
+
+        None if there are more than `most`, or nothing to go by. A chunk with a word too long to be a term may hold what
+        an expression is meant to find.
+        """
+        fields = _TEXT_FIELDS
+        wanted = [[Query.term_query(self._schema, field, term, "freq") for field in fields] for term in terms]
+        for expression in expressions:
+            found = [Query.regex_query(self._schema, field, expression) for field in fields]
+            found += [Query.term_query(self._schema, field, OVERLONG, "freq") for field in fields]
+            wanted.append(found)
+        if not wanted:
+            return None
+        clauses = [
+            (Occur.Must, Query.boolean_query([(Occur.Should, query) for query in queries]))
+            for queries in wanted
+        ]
+        query = Query.const_score_query(Query.boolean_query(clauses), 0.0)
+        chunks = self._scores(query, most + 1)
+        return frozenset(chunks) if len(chunks) <= most else None
+
+    def _scores(self, query: Query, limit: int) -> dict[int, float]:
+        with _panics_are_damage():
+            found = self._searcher.search(query, limit=limit, count=False).hits
+            ids = self._searcher.fast_field_values("chunk", [address for _, address in found])
+        return {int(chunk): score for chunk, (score, _) in zip(ids, found, strict=True) if chunk is not None}
+
     def ceiling(self, terms: Sequence[str]) -> float:
         """What the score of a chunk that says every known term often in its body comes near to."""
         return sum(_SATURATION * self._rarity(term) for term in self._rarest(terms)) or 1.0
@@ -115,6 +180,11 @@ class FullText:
     def _rarity(self, term: str) -> float:
         frequency = self._frequency(term)
         return math.log(1 + (self._searcher.num_docs - frequency + 0.5) / (frequency + 0.5))
+
+
+def likeness(term: str, distance: int) -> int:
+    """By how many letters another term may differ from this one: a short one would resemble everything."""
+    return min(distance, (len(term) - 1) // 2)
 
 
 @contextmanager

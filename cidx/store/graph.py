@@ -96,9 +96,9 @@ class Graph:
         self._vectors = vectors
         self._whole = True
 
-    def candidates(self, probe: Probe, *, width: int) -> "NDArray[np.intp] | None":
+    def candidates(self, probe: Probe, *, width: int, effort: float = 1.0) -> "NDArray[np.intp] | None":
         """The rows among which the best `width` lie; None where looking at all of them is the better way."""
-        follow = max(_FOLLOWED_LEAST, _FOLLOWED_EACH * width)
+        follow = max(_FOLLOWED_LEAST, int(_FOLLOWED_EACH * width * effort))
         tail = len(self._vectors) - self.rows
         if not self._whole or 2 * follow >= self.rows or tail > _TAIL_BORNE * self.rows:
             return None

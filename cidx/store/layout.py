@@ -1,6 +1,6 @@
 """Where a generation's parts lie, which base folder is current, and what format it has.
 
-    index/current          {"format": 2, "base": "base-3"}: replaced by one rename
+    index/current          {"format": 3, "base": "base-3"}: replaced by one rename
     index/base-3/          catalogue.sqlite  vectors  fulltext/  graph (of a large set)
 
 Within a base the SQLite commit publishes; a rebuild makes a new base beside the old one and then
@@ -19,7 +19,8 @@ from cidx.api.errors import CidxError, Code, Damaged, NotIndexed
 # The history of the format; a bump makes older indexes be rebuilt.
 # 1: first version.
 # 2: references; symbols by name, chunks by the ranges of their files.
-FORMAT = 2
+# 3: full text marks where words are that are too long to be terms.
+FORMAT = 3
 
 POINTER = "current"
 _PREFIX = "base-"

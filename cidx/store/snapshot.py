@@ -64,18 +64,20 @@ class Snapshot:
         width: int,
         least: float,
         rows: "NDArray[np.intp] | None" = None,
+        effort: float = 1.0,
     ) -> "tuple[NDArray[np.intp], NDArray[np.float32]]":
         """The rows, of all or of the given ones, whose cosines with a unit query are highest, and these, best first.
 
         At most `width`, none below `least`; of equal ones the lower row. The cosines are exact. In a large set some row
-        that belongs here may be missed, the same one in every process, and hardly ever one of the first ten.
+        that belongs here may be missed, the same one in every process, and hardly ever one of the first ten; with
+        twice the `effort` about twice as many rows are looked at, and fewer are missed.
         """
         probe = self.vectors.probe(query)
         among = rows
         if rows is None and self.graph is not None:
-            among = self.graph.candidates(probe, width=width)
+            among = self.graph.candidates(probe, width=width, effort=effort)
         if among is rows:
-            among = self.vectors.candidates(probe, width=width, rows=rows)
+            among = self.vectors.candidates(probe, width=width, rows=rows, effort=effort)
         scores = self.vectors.scores(probe, among)
         best = np.flatnonzero(scores >= max(least, _threshold(scores, width)))
         found = best if among is None else among[best]

@@ -102,14 +102,14 @@ class Vectors:
         return found
 
     def candidates(
-        self, probe: Probe, *, width: int, rows: "NDArray[np.intp] | None" = None
+        self, probe: Probe, *, width: int, rows: "NDArray[np.intp] | None" = None, effort: float = 1.0
     ) -> "NDArray[np.intp] | None":
         """The rows, of all or of the given ones, among which the best `width` lie; None where that may be any.
 
         Where the signs of a row and of the query differ in few dimensions, their cosine is high. So the
         rows that agree most are worth scoring, and the best of them are hardly ever missed.
         """
-        enough = max(_SCORED_LEAST, _SCORED_EACH * width)
+        enough = max(_SCORED_LEAST, int(_SCORED_EACH * width * effort))
         if (len(self) if rows is None else len(rows)) < _WORTH_CHOOSING * enough:
             return rows
         signs = self._signs if rows is None else self._signs[:, rows]

@@ -13,6 +13,9 @@ _PART = re.compile(rf"[A-Z]+(?=[A-Z]{_SMALL})|[A-Z]?{_SMALL}+|[A-Z]+|\d+")
 
 # Longer runs are data (hashes, base64), which nobody searches for by word and which only bloat the index.
 LONGEST_WORD = 80
+# What full text holds in their place, so that whoever looks for a part of a word knows where one may hide.
+# It is no word.
+OVERLONG = "\u2026"
 
 
 # Of ASCII, what is no part of a word.
@@ -51,7 +54,7 @@ class TermMemo(dict[str, str]):
     def __missing__(self, word: str) -> str:
         if len(self) >= self.CAPACITY:
             self.clear()
-        found = self[word] = " ".join(terms(word))
+        found = self[word] = " ".join(terms(word)) if len(word) <= LONGEST_WORD else OVERLONG
         return found
 
 

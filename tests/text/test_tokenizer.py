@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cidx.text.tokenizer import LONGEST_WORD, WORD, TermMemo, query_terms, terms, words
+from cidx.text.tokenizer import LONGEST_WORD, OVERLONG, WORD, TermMemo, query_terms, terms, words
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,10 @@ def test_the_memo_starts_over_when_it_is_full() -> None:
     for number in range(25):
         assert memo[f"w{number}x"] == " ".join(terms(f"w{number}x"))
     assert len(memo) <= 10
+
+
+def test_a_word_too_long_to_be_a_term_leaves_a_mark_that_no_word_is() -> None:
+    memo = TermMemo()
+    assert memo["x" * LONGEST_WORD] == "x" * LONGEST_WORD
+    assert memo["x" * (LONGEST_WORD + 1)] == OVERLONG
+    assert words(OVERLONG) == []
