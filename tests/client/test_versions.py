@@ -16,7 +16,7 @@ from tests.client.test_real_daemon import FILES, Running
 from tests.kit import Tree
 
 # The first commit that reads the present format of the index.
-OLDER = "6b805e3"
+OLDER = "725855d"
 
 
 def packages_of(command: Path) -> Path:
