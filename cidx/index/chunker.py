@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from math import inf
 
 from cidx.index.grammars import DEPTH_LIMIT, Definition, Found, read
 from cidx.index.headings import sections
@@ -25,6 +26,11 @@ MAX_BYTES = 2000
 
 # Prose and unknown formats have no symbol to give a chunk a subject: smaller pieces keep it to one.
 TEXT_BYTES = 1500
+
+# Translations, tables and logs are rows that are all alike. One is found by its words, and shown with the lines around
+# it however long the rest is: no need for a vector, a document and a row every few of them.
+ROWS_BYTES = 4000
+_ROWS = frozenset({"po", "csv", "log"})
 
 # Smaller definitions (getters, stubs, one-line tests) are joined, because a chunk costs a vector, a
 # document and a row however short it is: until there is enough text to tell chunks apart.
@@ -49,7 +55,7 @@ def outline(source: bytes, language: str, *, patient: bool = True) -> Outline:
     lines = lines_of(source)
     found = Found(sections(lines)) if language == "markdown" else read(source, language, patient=patient)
     if found is None:
-        return Outline(spans(lines, (), limit_bytes=TEXT_BYTES))
+        return Outline(spans(lines, (), limit_bytes=ROWS_BYTES if language in _ROWS else TEXT_BYTES))
     return Outline(spans(lines, found.definitions), tuple(map(_symbol, found.definitions)), found.references)
 
 
@@ -226,7 +232,18 @@ def _piece_end(text: _Text, start: int, end: int) -> int:
         return max(fitting, start + 1)
     middle = min(max(bisect_left(text.offsets, base + share, start, end), first), last)
     near = range(max(first, middle - _REACH), min(last, middle + _REACH) + 1)
-    return min(near, key=lambda row: _badness(text, row, base + share))
+    return _best(text, near, centre=base + share)
+
+
+def _best(text: _Text, rows: Iterable[int], *, centre: float) -> int:
+    """The row where a piece starts best, looking from the centre outwards until nothing further off can be better."""
+    cost_each = _OFF_CENTRE / text.limit
+    best: tuple[float, int] = (inf, 0)
+    for off_centre, row in sorted((abs(text.offsets[row] - centre) * cost_each, row) for row in rows):
+        if off_centre > best[0]:
+            break
+        best = min(best, (off_centre + _badness(text.lines[row], text.lines[row - 1]), row))
+    return best[1]
 
 
 # In columns of indentation: what a place to cut costs.
@@ -239,17 +256,14 @@ _CLOSERS = (b")", b"]", b"}", b"else", b"elif", b"except", b"finally", b"catch",
 _OPENERS = (b"#", b"//", b"/*", b"*", b"@", b"--")
 
 
-def _badness(text: _Text, row: int, centre: float) -> float:
-    """How bad it is to start a piece at `row`: low after a blank line, at low indentation."""
-    line = text.lines[row][:256]
+def _badness(line: bytes, above: bytes) -> int:
+    """How bad it is to start a piece at `line`: low after a blank line, at low indentation."""
+    line = line[:256]
     code = line.lstrip()
     if not code:
         return _BEFORE_BLANK
-    cost = (
-        len(line[: len(line) - len(code)].expandtabs(4))
-        + _OFF_CENTRE * abs(text.offsets[row] - centre) / text.limit
-    )
-    above = text.lines[row - 1][:256].strip()
+    cost = len(line[: len(line) - len(code)].expandtabs(4))
+    above = above[:256].strip()
     if above:
         cost += _NO_BLANK_LINE + _TORN_APART * above.startswith(_OPENERS)
     return cost + _TORN_APART * code.startswith(_CLOSERS)

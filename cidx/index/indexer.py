@@ -23,6 +23,7 @@ from cidx.index.workers import Setup, Workers
 from cidx.repository import lock
 from cidx.repository.repository import Repository, prepare, write_failure
 from cidx.repository.settings import IndexSettings
+from cidx.store import seal
 from cidx.store.records import FileRow, NewChunk
 from cidx.store.writer import Writer
 from cidx.text import embedder
@@ -62,10 +63,11 @@ def run(repository: Repository, job: Job) -> Summary:
         # Whoever waited for the lock may have waited through a `git clean`.
         prepare(repository)
         job.report(Progress("looking for changes"))
+        check = seal.Check(repository.index_folder) if job.verify and not job.clear else None
         with job.listing or Listing(repository) as listing:
             entries = listing.entries(exclude=job.settings.exclude)
         try:
-            summary = _update(repository, job, entries, held)
+            summary = _update(repository, job, entries, check, held)
         except OSError as error:
             raise write_failure(error, repository.index_folder) from error
     summary = replace(summary, took_s=time.perf_counter() - started)
@@ -73,7 +75,13 @@ def run(repository: Repository, job: Job) -> Summary:
     return summary
 
 
-def _update(repository: Repository, job: Job, entries: list[Entry], held: Callable[[], bool]) -> Summary:
+def _update(
+    repository: Repository,
+    job: Job,
+    entries: list[Entry],
+    check: seal.Check | None,
+    held: Callable[[], bool],
+) -> Summary:
     if job.clear:
         return _rebuild(repository, job, entries, why="asked for")
     try:
@@ -81,7 +89,7 @@ def _update(repository: Repository, job: Job, entries: list[Entry], held: Callab
             repository.index_folder,
             model=job.embedder.version,
             dimensions=job.embedder.dimensions,
-            verify=job.verify,
+            check=check,
         ) as writer:
             return _Run(repository, job, writer).bring_in(entries)
     except NotIndexed as error:

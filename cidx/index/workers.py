@@ -17,7 +17,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -116,7 +116,7 @@ class _Worker:
         for task in batch:
             # Where there is only one, it is to blame already.
             one = self._ask(task) if len(batch) > 1 else None
-            found.append(one or self._ask(replace(task, parsed=False)))
+            found.append(one or self._ask(task._replace(parsed=False)))
         return Batch(
             [read for one in found if one is not None for read in one.reads],
             {key: vector for one in found if one is not None for key, vector in one.vectors.items()},

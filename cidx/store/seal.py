@@ -7,6 +7,7 @@ checksums of its own, which takes longer and does not cover the values in the ca
 
 import json
 import os
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,32 @@ def damage(base: layout.Base) -> str:
     """What is wrong with the files of a base that nobody writes to; empty if they are whole."""
     sealed = _read(base)
     return _difference(sealed, base) if sealed is not None else _own_checks(base)
+
+
+class Check:
+    """`damage` of the current base in the making: begun at once, beside whatever else there is to do.
+
+    Only for who holds the writer's lock, from beginning to end.
+    """
+
+    def __init__(self, index: Path) -> None:
+        self._index = index
+        self._found: str | BaseException = ""
+        self._thread = threading.Thread(target=self._run, name="check", daemon=True)
+        self._thread.start()
+
+    def damage(self) -> str:
+        """What is wrong; empty if nothing is. Raises what kept it from being found out."""
+        self._thread.join()
+        if isinstance(self._found, BaseException):
+            raise self._found
+        return self._found
+
+    def _run(self) -> None:
+        try:
+            self._found = damage(layout.current(self._index))
+        except BaseException as error:  # whoever asks is told
+            self._found = error
 
 
 def is_broken(base: layout.Base, file: Path) -> bool:

@@ -48,7 +48,7 @@ class Writer:
         self._rebuild = rebuild
         self._model = model
         self._donor: _Donor | None = None
-        # Without `verify` the state that was sealed is not known, so it is not sealed again.
+        # Without a check the state that was sealed is not known, so it is not sealed again.
         self._seals, self._sealed = rebuild, ""
         self._published = False
         self._fulltext: FullTextWriter | None = None
@@ -59,14 +59,15 @@ class Writer:
         self._vectors = VectorWriter(base.vectors, dimensions=dimensions, count=catalogue.meta("rows"))
 
     @classmethod
-    def update(cls, index: Path, *, model: str, dimensions: int, verify: bool = False) -> "Writer":
+    def update(cls, index: Path, *, model: str, dimensions: int, check: seal.Check | None = None) -> "Writer":
         """A writer on the current base; NotIndexed where there is none for this model.
 
-        One that verifies reads every file of the base first, and seals them in the end.
+        One whose base is checked seals it in the end.
         """
         base = layout.current(index)
+        wrong = check.damage() if check is not None else ""
         layout.remove_leftovers(index)
-        if verify and (wrong := seal.damage(base)):
+        if wrong:
             raise Damaged(what=f"the index in {index} is damaged", why=wrong)
         sealed = seal.take(base)
         catalogue = Catalogue.open(base.catalogue)
@@ -79,7 +80,7 @@ class Writer:
                     next_step="cidx index",
                 )
             writer = cls(index, base, catalogue, rebuild=False, model=model, dimensions=dimensions)
-            writer._sealed, writer._seals = sealed, verify
+            writer._sealed, writer._seals = sealed, check is not None
             return writer
         except BaseException:
             catalogue.close()

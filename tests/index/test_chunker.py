@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cidx.index.chunker import MAX_BYTES, TEXT_BYTES, outline, spans
+from cidx.index.chunker import MAX_BYTES, ROWS_BYTES, TEXT_BYTES, outline, spans
 from cidx.index.grammars import GRAMMARS, Definition
 from cidx.store.records import Reference, Span
 
@@ -238,6 +238,14 @@ def test_text_is_cut_at_blank_lines() -> None:
     covers_every_line((paragraph * 12).encode(), found.spans, TEXT_BYTES)
     assert all(span.end_line % 6 == 0 for span in found.spans)
     assert found.symbols == ()
+
+
+@pytest.mark.parametrize(("language", "limit_bytes"), [("text", TEXT_BYTES), ("po", ROWS_BYTES)])
+def test_rows_that_are_all_alike_are_cut_in_larger_pieces(language: str, limit_bytes: int) -> None:
+    source = b'msgid "a file"\nmsgstr "eine Datei"\n\n' * 500
+    found = outline(source, language).spans
+    covers_every_line(source, found, limit_bytes)
+    assert len(source) / len(found) > limit_bytes / 2
 
 
 def test_an_unknown_language_is_cut_like_text() -> None:

@@ -48,7 +48,7 @@ def test_a_file_comes_with_its_pieces(tmp_path: Path) -> None:
     assert found is not None
     (piece,) = found.pieces
     assert (found.file.language, piece.span.symbol) == ("python", "needle")
-    assert piece.body == "def needle return gethttp get http"
+    assert piece.body.split() == ["def", "needle", "return", "gethttp", "get", "http"]
     assert piece.key == source.content_key("", (tmp_path / "a.py").read_bytes())
     assert [symbol.name for symbol in found.symbols] == ["needle"]
 

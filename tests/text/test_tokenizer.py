@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cidx.text.tokenizer import LONGEST_WORD, OVERLONG, WORD, TermMemo, query_terms, terms, words
+from cidx.text.tokenizer import _PART, LONGEST_WORD, OVERLONG, WORD, TermMemo, query_terms, terms, words
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,19 @@ def test_the_short_way_for_ascii_finds_the_same(text: str) -> None:
     assert words(text) == WORD.findall(text)
 
 
+@given(st.text("aBcÉß2_日", min_size=1, max_size=6))
+def test_the_short_way_for_one_part_finds_the_same(word: str) -> None:
+    parts = [part.lower() for part in _PART.findall(word)]
+    assert [term for term in terms(word) if term != word.strip("_").lower()] == [
+        part for part in parts if part != word.strip("_").lower()
+    ]
+
+
+def test_a_body_says_every_term_as_often_as_its_word() -> None:
+    body = TermMemo().body({"getURL": 2, "x": 1, "_": 3})
+    assert sorted(body.split()) == ["get", "get", "geturl", "geturl", "url", "url", "x"]
+
+
 @given(st.text())
 def test_any_text_gives_lower_case_terms_without_spaces(text: str) -> None:
     for word in words(text):
@@ -54,12 +67,12 @@ def test_the_memo_starts_over_when_it_is_full() -> None:
     memo = TermMemo()
     memo.CAPACITY = 10  # type: ignore[misc]
     for number in range(25):
-        assert memo[f"w{number}x"] == " ".join(terms(f"w{number}x"))
+        assert memo[f"w{number}x"].split() == list(terms(f"w{number}x"))
     assert len(memo) <= 10
 
 
 def test_a_word_too_long_to_be_a_term_leaves_a_mark_that_no_word_is() -> None:
     memo = TermMemo()
-    assert memo["x" * LONGEST_WORD] == "x" * LONGEST_WORD
-    assert memo["x" * (LONGEST_WORD + 1)] == OVERLONG
+    assert memo["x" * LONGEST_WORD].split() == ["x" * LONGEST_WORD]
+    assert memo["x" * (LONGEST_WORD + 1)].split() == [OVERLONG]
     assert words(OVERLONG) == []
