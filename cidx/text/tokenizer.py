@@ -1,6 +1,7 @@
 """Text to the terms that full text and embedder share: whole identifiers and their parts.
 
-`getHTTPUrl2` gives `gethttpurl2 get http url 2`, `max_file_bytes` gives itself and its three words.
+`getHTTPUrl2` gives `gethttpurl2 get http url 2`, `max_file_bytes` gives itself and its three words. Chinese and
+Japanese, which put no spaces between words, give every two characters that stand side by side.
 Documents and queries go through the same two steps, so they can't disagree. Pure.
 """
 
@@ -13,8 +14,12 @@ WORD = re.compile(r"\w+")
 _SMALL = r"[^\W\d_A-Z]"
 _PART = re.compile(rf"[A-Z]+(?=[A-Z]{_SMALL})|[A-Z]?{_SMALL}+|[A-Z]+|\d+")
 
+_UNSPACED = re.compile("[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]{2,}")
+
 # Longer runs are data (hashes, base64), which nobody searches for by word and which only bloat the index.
 LONGEST_WORD = 80
+# What is said in one breath beyond this is no sentence.
+_MOST_UNSPACED = 1000
 # What full text holds in their place, so that whoever looks for a part of a word knows where one may hide.
 # It is no word.
 OVERLONG = "\u2026"
@@ -34,6 +39,8 @@ def words(text: str) -> list[str]:
 
 def terms(word: str) -> tuple[str, ...]:
     """What a word is found by: itself in lower case, then its parts where it has several."""
+    if not word.isascii() and _UNSPACED.search(word):
+        return _unspaced_terms(word)
     if len(word) > LONGEST_WORD:
         return ()
     # Most words have one part, as a look at their letters tells in a fifth of the time.
@@ -44,6 +51,15 @@ def terms(word: str) -> tuple[str, ...]:
     if len(parts) < 2:
         return (whole,) if whole else ()
     return (whole, *parts)
+
+
+def _unspaced_terms(word: str) -> tuple[str, ...]:
+    whole = word.strip("_").lower()
+    runs = _UNSPACED.findall(word[:_MOST_UNSPACED])
+    pairs = dict.fromkeys(run[start : start + 2] for run in runs for start in range(len(run) - 1))
+    between = [term for gap in _UNSPACED.sub(" ", word).split() for term in terms(gap)]
+    found = dict.fromkeys((*pairs, *between))
+    return tuple(found) if len(word) > LONGEST_WORD else (whole, *(term for term in found if term != whole))
 
 
 class TermMemo(dict[str, str]):
@@ -59,7 +75,9 @@ class TermMemo(dict[str, str]):
     def __missing__(self, word: str) -> str:
         if len(self) >= self.CAPACITY:
             self.clear()
-        known = terms(word) if len(word) <= LONGEST_WORD else (OVERLONG,)
+        known = terms(word)
+        if len(word) > LONGEST_WORD:
+            known = (*known, OVERLONG)
         found = self[word] = "".join(f"{term} " for term in known)
         return found
 

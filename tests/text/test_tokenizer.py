@@ -42,7 +42,15 @@ def test_the_short_way_for_ascii_finds_the_same(text: str) -> None:
     assert words(text) == WORD.findall(text)
 
 
-@given(st.text("aBcÉß2_日", min_size=1, max_size=6))
+def test_what_is_written_without_spaces_is_found_by_its_pairs() -> None:
+    assert terms("全文検索") == ("全文検索", "全文", "文検", "検索")
+    assert terms("検索") == ("検索",)
+    assert terms("getHTTP検索") == ("gethttp検索", "検索", "gethttp", "get", "http")
+    assert set(query_terms("全文検索")[1:]) <= set(terms("高速な全文検索の設計"))
+    assert terms("検" * 200) == ("検検",)
+
+
+@given(st.text("aBcÉß2_", min_size=1, max_size=6))
 def test_the_short_way_for_one_part_finds_the_same(word: str) -> None:
     parts = [part.lower() for part in _PART.findall(word)]
     assert [term for term in terms(word) if term != word.strip("_").lower()] == [
