@@ -3,14 +3,15 @@
 A worker is a plain Python on one end of a pipe. It ends when the other end closes, so none outlives a killed parent.
 Batches are dealt out in turn and come back in order, so a run gives the same index however many workers there are.
 
-A parser can be at a file for minutes, deaf to all but the kernel. So a worker has an alarm set that kills it when a
-batch takes much more of the processor than files of that size do. The batch is then read again file by file, and the
-file that it happens to once more is cut by lines.
+A parser can be at a file for minutes, deaf to all but the kernel, and take gigabytes meanwhile. So a worker has the
+kernel end it when a batch takes much more of the processor or the memory than files of that size do. The batch is then
+read again file by file, and the file that it happens to once more is cut by lines.
 """
 
 import contextlib
 import itertools
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -30,8 +31,13 @@ if TYPE_CHECKING:
 # What a process needs of the other batches waiting for it, so that it never waits for us.
 _AHEAD = 2
 _NICENESS = 10
-# Reading takes 1 µs a byte, parsing and embedding included.
-_PATIENCE_S_PER_BYTE = 1e-5
+# Reading takes 1 µs a byte and a hundred bytes of memory, parsing and embedding included.
+_PATIENCE_S_PER_BYTE, _MEMORY_PER_BYTE = 1e-5, 200
+_MEMORY_BYTES = 1 << 30
+# How a worker ends by its alarm, for want of memory, or by the bug of a grammar.
+_ENDED_BY_A_FILE = frozenset(
+    -number for number in (signal.SIGPROF, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS)
+)
 _START = (
     "import sys; sys.path[:] = sys.argv[2:]; from cidx.index.workers import serve; serve(int(sys.argv[1]))"
 )
@@ -108,7 +114,7 @@ class _Worker:
         self._process.wait()
 
     def _read_each(self, batch: "Sequence[Task]") -> "Batch":
-        """What becomes of a batch that killed the process: the file to blame is cut by lines."""
+        """What becomes of a batch that ended the process: the file to blame is cut by lines."""
         from cidx.index.reader import Batch
 
         self._start()
@@ -149,13 +155,13 @@ class _Worker:
             self._pipe.send(message)
 
     def _receive(self) -> "Batch | None":
-        """The next answer; None where its alarm killed the process, which has been waited for."""
+        """The next answer; None where a file ended the process, which has been waited for."""
         try:
             answer = self._pipe.recv()
         except (EOFError, OSError):
             code = self._process.wait()
             self._pipe.close()
-            if code == -signal.SIGPROF:
+            if code in _ENDED_BY_A_FILE:
                 return None
             raise RuntimeError(f"a process that reads files ended with {code}") from None
         if isinstance(answer, BaseException):
@@ -169,28 +175,39 @@ def serve(descriptor: int) -> None:
     os.nice(_NICENESS)
     # One row at a time is multiplied: threads would only wait for each other.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    # Kills, whatever the process is doing.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     pipe = Connection(descriptor)
     with contextlib.suppress(EOFError, OSError):
         setup = pipe.recv()
         reader = _reader(setup)
         while True:
             batch = pipe.recv()
-            signal.setitimer(signal.ITIMER_PROF, _patience_s(batch, setup.patience_s))
+            _bound(batch, setup.patience_s)
             try:
                 answer: Batch | BaseException = reader.prepare(batch, now_ns=time.time_ns())
+            except MemoryError:
+                os.abort()
             except BaseException as error:  # a grammar's panic is no Exception
                 answer = RuntimeError(f"{type(error).__name__}: {error}")
-            signal.setitimer(signal.ITIMER_PROF, 0)
+            _bound((), 0)
             pipe.send(answer)
 
 
-def _patience_s(batch: "Sequence[Task]", least_s: float) -> float:
-    """Seconds of the processor, other programs' not included; 0, which is no alarm, where nothing is parsed."""
-    if not any(task.parsed for task in batch):
-        return 0
-    return least_s + _PATIENCE_S_PER_BYTE * sum(task.entry.size_bytes for task in batch)
+def _bound(batch: "Sequence[Task]", patience_s: float) -> None:
+    """Have the kernel end this process if the batch takes too much; where nothing is parsed, nothing is too much.
+
+    The seconds are those of our own work, so a busy machine changes nothing. macOS does not bound memory.
+    """
+    seconds, memory = 0.0, resource.RLIM_INFINITY
+    if any(task.parsed for task in batch):
+        size_bytes = sum(task.entry.size_bytes for task in batch)
+        seconds = patience_s + _PATIENCE_S_PER_BYTE * size_bytes
+        memory = _MEMORY_BYTES + _MEMORY_PER_BYTE * size_bytes
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    if most == resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, most))
 
 
 def _reader(setup: Setup) -> "Reader":

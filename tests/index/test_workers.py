@@ -1,6 +1,7 @@
 """Reading in other processes gives what reading here gives, and leaves no process behind."""
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -100,3 +101,20 @@ def test_a_file_that_a_parser_drowns_in_is_cut_by_lines_and_no_other(
     assert [one for one in found[0].reads if one is None or one.file.path != b"a.java"] == here[0].reads
     assert [batch.reads for batch in found[1:-1]] == [batch.reads for batch in here[1:]]
     assert not any(is_alive(pid) for pid in pids)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory has no bound")
+def test_a_file_that_a_parser_takes_gigabytes_for_is_cut_by_lines(tmp_path: Path) -> None:
+    """Long before its time is over."""
+    lines = 7500
+    (tmp_path / "a.java").write_text("%w(\n" * lines)
+    (tmp_path / "b.java").write_text("class B {}\n")
+    tasks = [Task(Entry(b"a.java", 4 * lines, b"stamp")), Task(Entry(b"b.java", 11, b"stamp"))]
+    setup = Setup(os.fsencode(tmp_path), IndexSettings(), frozenset(), patience_s=10_000)
+    with Workers(1, setup) as workers:
+        [found] = workers.prepare([tasks])
+    hostile, other = found.reads
+    assert hostile is not None
+    assert (hostile.pieces[-1].span.end_line, hostile.symbols) == (lines, ())
+    assert other is not None
+    assert [symbol.name for symbol in other.symbols] == ["B"]
