@@ -5,9 +5,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cidx.api.query import Mode
+
+
+class Match(NamedTuple):
+    """Where in a hit a line matches: the first place in it, in bytes of UTF-8, 1-based; `end_column` is behind it."""
+
+    line: int
+    column: int
+    end_column: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +23,8 @@ class Hit:
     """Some lines of a file, and how well they fit.
 
     `path` is relative to the root, with bytes that are not UTF-8 as surrogate escapes. `text` is the
-    lines as on disk; `stale` says that they are no longer the lines that were indexed.
+    lines as on disk; `stale` says that they are no longer the lines that were indexed. `kind` is that of a symbol
+    or a reference, `matches` the lines of it that were asked for, where it was asked for lines.
     """
 
     path: str
@@ -28,6 +37,8 @@ class Hit:
     scores: dict[str, float]
     text: str
     stale: bool = False
+    kind: str = ""
+    matches: tuple[Match, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         fields: dict[str, Any] = {
@@ -41,6 +52,10 @@ class Hit:
             "scores": {name: round(score, 4) for name, score in self.scores.items()},
             "text": self.text,
         }
+        if self.kind:
+            fields["kind"] = self.kind
+        if self.matches:
+            fields["matches"] = [match._asdict() for match in self.matches]
         if self.stale:
             fields["stale"] = True
         return fields
@@ -48,7 +63,8 @@ class Hit:
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Hit":
         known = {name: fields[name] for name in cls.__dataclass_fields__ if name in fields}
-        return cls(**known | {"matched_by": tuple(fields["matched_by"])})
+        matches = tuple(Match(**match) for match in fields.get("matches", ()))
+        return cls(**known | {"matched_by": tuple(fields["matched_by"]), "matches": matches})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +80,10 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Everything that one query gives back."""
+    """Everything that one query gives back.
+
+    `more` says that the limit left hits out, where that is known; `timing` what took how long, where that was asked.
+    """
 
     query: str
     mode: Mode
@@ -74,9 +93,11 @@ class Answer:
     served_by: str
     took_ms: float
     hits: tuple[Hit, ...]
+    more: bool | None = None
+    timing: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        fields = {
             "query": self.query,
             "mode": str(self.mode),
             "repository": self.repository,
@@ -87,6 +108,8 @@ class Answer:
             "took_ms": round(self.took_ms, 2),
             "hits": [hit.to_json() for hit in self.hits],
         }
+        optional = {"more": self.more, "timing": self.timing}
+        return fields | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Answer":
@@ -99,4 +122,6 @@ class Answer:
             served_by=fields["served_by"],
             took_ms=fields["took_ms"],
             hits=tuple(Hit.from_json(hit) for hit in fields["hits"]),
+            more=fields.get("more"),
+            timing=fields.get("timing"),
         )

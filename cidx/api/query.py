@@ -5,11 +5,28 @@ from dataclasses import dataclass, field
 
 
 class Mode(enum.StrEnum):
-    """Which evidence counts."""
+    """Which evidence counts: the three that rank, then those that list what is there."""
 
     HYBRID = "hybrid"
     SEMANTIC = "semantic"
     FTS = "fts"
+    REGEX = "regex"
+    SIMILAR = "similar"
+    SYMBOLS = "symbols"
+    REFS = "refs"
+
+
+class Accuracy(enum.StrEnum):
+    """How far a large set of vectors is looked through; a small one always is wholly."""
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    HIGH = "high"
+
+    @property
+    def effort(self) -> float:
+        """How much is looked at, compared with what is usual."""
+        return {"fast": 0.5, "balanced": 1.0, "high": 4.0}[self]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +48,18 @@ class Filters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What is asked. `limit` None means every hit."""
+    """What is asked. `limit` None means every hit.
+
+    `edit_distance` is by how many letters a word may differ, for words alone; None asks for the words as they are.
+    `kinds` restricts symbols and references.
+    """
 
     text: str
     mode: Mode = Mode.HYBRID
     limit: int | None = 10
     filters: Filters = field(default_factory=Filters)
+    case_sensitive: bool = False
+    edit_distance: int | None = None
+    min_score: float = 0.0
+    accuracy: Accuracy = Accuracy.BALANCED
+    kinds: tuple[str, ...] = ()

@@ -1,19 +1,19 @@
-"""Answers as people and programs read them: text, quiet lines and JSON.
+"""Answers as people and programs read them: text, quiet lines, editors' places, paths and JSON.
 
-Paths are relative to the root in JSON, and to the working directory in what people read, so that they can be
-opened from there.
+Paths are relative to the root in JSON, and to the working directory in what people and editors read, so that they can
+be opened from there.
 """
 
 import json
 import os
 import re
-from collections.abc import Sequence
-from itertools import accumulate
-from operator import sub
 from typing import Any
 
 from cidx.api.answer import Answer, Hit
+from cidx.api.query import Mode
+from cidx.cli.columns import cut
 from cidx.cli.session import Session
+from cidx.cli.snippet import Line, best_line, matching, snippet
 from cidx.text.tokenizer import query_terms
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -21,7 +21,7 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = dict.fromkeys((*range(9), *range(11, 32), 127, *range(128, 160)), "�")
 _CONTROL[13] = ""
 
-_BOLD, _DIM, _CYAN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[0m"
+_BOLD, _DIM, _CYAN, _GREEN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[1;32m", "\x1b[0m"
 
 
 def as_json(answer: Answer) -> str:
@@ -34,6 +34,12 @@ def dump(value: Any, *, indent: int | None = None) -> str:
     return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
+def jsonl(answer: Answer, session: Session) -> None:
+    """Each hit as a JSON object, one a line."""
+    for hit in answer.hits:
+        session.out.line(dump(hit.to_json()))
+
+
 def quiet(answer: Answer, session: Session) -> None:
     """`path:start-end`, one hit a line."""
     places = _Places(answer, session)
@@ -41,20 +47,50 @@ def quiet(answer: Answer, session: Session) -> None:
         session.out.line(places.of(hit))
 
 
+def paths(answer: Answer, session: Session) -> None:
+    """The path of each file with a hit, once, in the order of the hits."""
+    places = _Places(answer, session)
+    for path in dict.fromkeys(hit.path for hit in answer.hits):
+        session.out.line(places.path(path))
+
+
+def vimgrep(answer: Answer, session: Session) -> None:
+    """`path:line:column:text`, as editors read it: each line that matches, or the best line of a hit."""
+    places = _Places(answer, session)
+    terms = query_terms(answer.query)
+    for hit in answer.hits:
+        path = places.path(hit.path)
+        lines = hit.text.split("\n")
+        if hit.matches:
+            for match in hit.matches:
+                text = lines[match.line - hit.start_line].translate(_CONTROL)
+                session.out.line(f"{path}:{match.line}:{match.column}:{text}")
+        else:
+            line, column = best_line(hit, terms)
+            session.out.line(f"{path}:{line.number}:{column}:{line.text.translate(_CONTROL)}")
+
+
 def text(answer: Answer, session: Session, *, snippet_lines: int) -> None:
-    """Each hit with the lines that fit best."""
+    """Each hit with the lines that fit best; those that were asked for are marked."""
     paint = _paint if session.terminal.colour else _no_paint
-    if not answer.hits:
-        session.err.line("cidx: nothing found")
-        return
     terms = query_terms(answer.query)
     places = _Places(answer, session)
     for number, hit in enumerate(answer.hits):
         if number and snippet_lines:
             session.out.line()
         session.out.line(_head(hit, places, paint))
-        for line_number, line in snippet(hit, terms, snippet_lines):
-            session.out.line(f"{paint(f'{line_number:>6}', _DIM)}  {_fit(line, session)}")
+        for line in _lines(answer.mode, hit, terms, snippet_lines):
+            mark = ">" if line.fits else " "
+            at = paint(f"{line.number:>6}{mark}", _GREEN if line.fits else _DIM)
+            session.out.line(f"{at} {_fit(line.text, session)}".rstrip())
+
+
+def timing(answer: Answer) -> str:
+    """Where the time went, in one line."""
+    times = dict(answer.timing or {})
+    kept = " (hits kept from before)" if times.pop("kept", False) else ""
+    parts = ", ".join(f"{name.removesuffix('_ms')} {value:.1f}" for name, value in times.items())
+    return f"{parts}; {answer.took_ms:.1f} ms in all, by the {answer.served_by}{kept}"
 
 
 def changed(files: int) -> str:
@@ -62,30 +98,27 @@ def changed(files: int) -> str:
     return "1 file has changed" if files == 1 else f"{files} files have changed"
 
 
-def snippet(hit: Hit, terms: Sequence[str], count: int) -> list[tuple[int, str]]:
-    """The `count` lines in a row that hold the most of the query's terms, the first such place."""
-    lines = hit.text.split("\n")
-    if count >= len(lines):
-        return list(enumerate(lines, hit.start_line))
-    weights = [sum(map(line.__contains__, terms)) for line in hit.text.lower().split("\n")]
-    sums = list(accumulate(weights, initial=0))
-    totals = list(map(sub, sums[count:], sums))
-    start = totals.index(max(totals))
-    return list(enumerate(lines[start : start + count], hit.start_line + start))
+def _lines(mode: Mode, hit: Hit, terms: list[str], count: int) -> list[Line]:
+    if not count:
+        return []
+    return matching(hit, count) if mode is Mode.REGEX else snippet(hit, terms, count)
 
 
 def _head(hit: Hit, places: "_Places", paint: Any) -> str:
     parts = [paint(places.of(hit), _BOLD)]
     if hit.symbol:
         parts.append(paint(hit.symbol.translate(_CONTROL), _CYAN))
-    parts.append(paint(f"{hit.score:.2f}", _DIM))
+    if hit.kind:
+        parts.append(hit.kind)
+    if hit.scores:
+        parts.append(paint(f"{hit.score:.2f}", _DIM))
     if hit.stale:
         parts.append("(changed since it was indexed)")
     return "  ".join(parts)
 
 
 class _Places:
-    """`path:start-end` of hits, as one would open them from the working directory."""
+    """Paths, and `path:start-end` of hits, as one would open them from the working directory."""
 
     def __init__(self, answer: Answer, session: Session) -> None:
         self._root = answer.repository
@@ -94,19 +127,19 @@ class _Places:
         self._prefix = "" if below == "." else below + "/"
 
     def of(self, hit: Hit) -> str:
-        if hit.path.startswith(self._prefix):
-            path = hit.path[len(self._prefix) :]
+        return f"{self.path(hit.path)}:{hit.start_line}-{hit.end_line}"
+
+    def path(self, path: str) -> str:
+        if path.startswith(self._prefix):
+            found = path[len(self._prefix) :]
         else:
-            path = os.path.relpath(os.path.join(self._root, hit.path), self._directory)
-        return f"{path}:{hit.start_line}-{hit.end_line}".replace("\n", "\\n")
+            found = os.path.relpath(os.path.join(self._root, path), self._directory)
+        return found.replace("\n", "\\n")
 
 
 def _fit(line: str, session: Session) -> str:
     line = line.expandtabs(4).translate(_CONTROL)
-    room = session.terminal.columns - 8
-    if session.terminal.out_is_terminal and len(line) > room > 1:
-        return line[: room - 1] + "…"
-    return line
+    return cut(line, session.terminal.columns - 8) if session.terminal.out_is_terminal else line
 
 
 def _paint(text: str, style: str) -> str:

@@ -7,15 +7,31 @@ value that looks like an option, short flags in one word) is left to click in th
 """
 
 # Reading commands, so that a call whose reply was lost may be sent again.
-DELEGATED = frozenset({"query"})
+DELEGATED = frozenset({"query", "similar", "symbols", "refs"})
 
 # Accepted before and after the command. `--version` is missing: it asks about this installation.
 GLOBAL_FLAGS = frozenset({"-v", "--verbose", "-h", "--help"})
-FLAGS = frozenset({"--fts", "--semantic", "-q", "--quiet", "--json"})
+FLAGS = frozenset(
+    {
+        "--fts",
+        "--semantic",
+        "--regex",
+        "--fuzzy",
+        "--case-sensitive",
+        "-q",
+        "--quiet",
+        "--json",
+        "--timing",
+    }
+)
 VALUES = frozenset(
     {
         "-l",
         "--limit",
+        "--edit-distance",
+        "--min-score",
+        "--accuracy",
+        "--kind",
         "--language",
         "--exclude-language",
         "--path-filter",

@@ -19,6 +19,7 @@ from cidx.api.query import Mode, Query
 from cidx.search import fusion
 from cidx.search.filters import allowed_files
 from cidx.search.fusion import Scored
+from cidx.search.laps import Laps
 from cidx.store import source
 from cidx.store.records import Candidate, ChunkRow
 from cidx.store.snapshot import Snapshot
@@ -39,7 +40,9 @@ _LEAST_COSINE = 0.2
 _MOST_LISTED = 0.25
 
 
-def retrieve(snapshot: Snapshot, query: Query, *, embedder: Embedder, root: Path) -> list[Hit]:
+def retrieve(
+    snapshot: Snapshot, query: Query, *, embedder: Embedder, root: Path, laps: Laps | None = None
+) -> list[Hit]:
     """The best hits, as many as the query asks for."""
     if not query.text.strip():
         raise CidxError(
@@ -48,10 +51,14 @@ def retrieve(snapshot: Snapshot, query: Query, *, embedder: Embedder, root: Path
             why="there is nothing to look for",
             next_step='cidx query "what you are looking for"',
         )
-    search = _Search.of(snapshot, query, embedder)
+    laps = laps or Laps()
+    search = _Search.of(snapshot, query, embedder, laps)
     ranked = search.rank(query.mode)
+    laps.lap("ranking")
     hits = _hits(ranked, snapshot, root, limit=snapshot.largest_file_bytes)
-    return list(hits if query.limit is None else islice(hits, query.limit))
+    found = list(islice((hit for hit in hits if hit.score >= query.min_score), query.limit))
+    laps.lap("reading")
+    return found
 
 
 @dataclass(slots=True)
@@ -64,10 +71,12 @@ class _Search:
     files: frozenset[int] | None
     files_searched: int
     depth: int | None
+    effort: float
+    laps: Laps
     candidates: dict[int, Candidate] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, snapshot: Snapshot, query: Query, embedder: Embedder) -> "_Search":
+    def of(cls, snapshot: Snapshot, query: Query, embedder: Embedder, laps: Laps) -> "_Search":
         text = query.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         files, files_searched = snapshot.kept(query.filters, lambda: _allowed(snapshot, query))
         shallow = query.limit is not None and query.limit <= _DEPTH
@@ -78,12 +87,15 @@ class _Search:
             files,
             files_searched,
             _DEPTH if shallow else None,
+            query.accuracy.effort,
+            laps,
         )
 
     def rank(self, mode: Mode) -> list[Scored]:
         ceiling = self.snapshot.fulltext.ceiling(self.terms)
         semantic = self.nearest() if mode is not Mode.FTS else {}
         fts = self.matching() if mode is not Mode.SEMANTIC else {}
+        self.laps.lap("candidates")
         match mode:
             case Mode.SEMANTIC:
                 scored = fusion.single("semantic", semantic)
@@ -106,7 +118,9 @@ class _Search:
             # So many as hold enough that pass, and a quarter more.
             width = enough * self.files_searched * 5 // (len(self.files) * 4)
         while True:
-            near, scores = self.snapshot.nearest(self.vector, width=width, least=_LEAST_COSINE, rows=rows)
+            near, scores = self.snapshot.nearest(
+                self.vector, width=width, least=_LEAST_COSINE, rows=rows, effort=self.effort
+            )
             by_row = dict(zip(near.tolist(), scores.tolist(), strict=True))
             found = self._remember(self.snapshot.catalogue.candidates_of_rows(by_row))
             if len(found) >= enough or len(by_row) < width:

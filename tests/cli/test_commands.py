@@ -125,7 +125,8 @@ def test_quiet_is_one_place_a_line(indexed: Tree) -> None:
 def test_text_shows_the_lines_and_colour_only_in_a_terminal(indexed: Tree) -> None:
     plain = indexed.run("query", "needle")
     assert "pkg/a.py:1-2  needle" in plain.out
-    assert "     1  def needle():" in plain.out
+    assert "     1> def needle():" in plain.out
+    assert "     2      return 1" in plain.out
     assert "\x1b" not in plain.out
     painted = indexed.run("query", "needle", terminal=Terminal(out_is_terminal=True, colour=True, columns=80))
     assert "\x1b[1mpkg/a.py:1-2" in painted.out
@@ -135,7 +136,7 @@ def test_a_snippet_shows_the_lines_that_fit(tree: Tree) -> None:
     tree.write({"long.txt": "filler\n" * 20 + "the needle line\n" + "filler\n" * 9}).commit()
     tree.index()
     out = tree.run("query", "needle", "--snippet-lines", "1").out
-    assert "    21  the needle line" in out
+    assert "    21> the needle line" in out
     assert "filler" not in out
     assert len(tree.run("query", "needle", "--snippet-lines", "0").out.splitlines()) == 1
 

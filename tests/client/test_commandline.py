@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 
 from cidx import cli
 from cidx.cli.application import application
-from cidx.cli.commands.query import command as query
+from cidx.cli.commands import query as query_module
+from cidx.cli.commands import refs, similar, symbols
 from cidx.cli.session import Session
 from cidx.client import commandline
 from tests.kit import Tree
+
+query = query_module.command
+DELEGATED = {"query": query, "similar": similar.command, "symbols": symbols.command, "refs": refs.command}
 
 
 def options(command: click.Command) -> list[click.Option]:
@@ -26,16 +30,18 @@ def names(found: list[click.Option], *, flags: bool) -> set[str]:
 
 
 def test_every_delegated_command_is_one_whose_options_are_known() -> None:
-    assert {"query"} == commandline.DELEGATED
+    assert set(DELEGATED) == commandline.DELEGATED
 
 
-def test_every_option_of_query_is_known_with_or_without_a_value() -> None:
+def test_every_option_of_a_delegated_command_is_known_with_or_without_a_value() -> None:
     everywhere = names(options(application), flags=True), names(options(application), flags=False)
     assert everywhere[0] == commandline.GLOBAL_FLAGS | {"--standalone", "--version"}
     assert everywhere[1] == {"-C", "--directory"}
-    assert names(options(query), flags=True) - everywhere[0] == commandline.FLAGS
-    assert names(options(query), flags=False) - everywhere[1] == commandline.VALUES
-    for option in options(query) + options(application):
+    found = [option for command in DELEGATED.values() for option in options(command)]
+    assert names(found, flags=True) - everywhere[0] == commandline.FLAGS
+    assert names(found, flags=False) - everywhere[1] == commandline.VALUES
+    assert not commandline.FLAGS & commandline.VALUES
+    for option in found + options(application):
         assert option.nargs == 1
         assert not option.secondary_opts, "--this/--that is not understood here"
         assert not option.is_flag or option.count is False
@@ -52,6 +58,10 @@ def check(argv: list[str], expected: str | None) -> None:
         ("query", "/w"),
         ("query x y -- -z", "/w"),
         ("query - x", "/w"),
+        ("similar -C a b.py:3", "/w/a"),
+        ("symbols", "/w"),
+        ("symbols --kind class -l0", "/w"),
+        ("refs --kind call x", "/w"),
         ("query -h", "/w"),
         ("-v query x", "/w"),
         ("query --limit 3 -q x --json", "/w"),

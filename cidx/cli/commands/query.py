@@ -1,156 +1,95 @@
 """`cidx query`: search, from one generation, after bringing small changes in."""
 
-import logging
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from cidx import log
 from cidx.api.errors import CidxError, Code
-from cidx.api.query import Filters, Mode, Query
-from cidx.cli.application import JSON_KEY, Command
-from cidx.cli.session import Session
-
-if TYPE_CHECKING:
-    from cidx.api.answer import Answer
-    from cidx.api.languages import Language
-
-FOUND, NOTHING_FOUND = 0, 1
+from cidx.api.query import Accuracy, Mode, Query
+from cidx.cli.application import Command
+from cidx.cli.options import Shape, filter_options, filters, output_options
 
 
 @click.command(cls=Command)
 @click.argument("text", nargs=-1, required=True)
-@click.option(
-    "-l", "--limit", type=click.IntRange(min=0), default=10, show_default=True, help="Hits; 0: all."
-)
-@click.option("--fts", is_flag=True, help="Search by words only.")
+@click.option("--fts", is_flag=True, help="Search by words only; what is in double quotes as it stands.")
 @click.option("--semantic", is_flag=True, help="Search by meaning only.")
-@click.option("--language", "languages", multiple=True, metavar="NAME", help="Only files of this language.")
+@click.option("--regex", is_flag=True, help="Search for lines that a regular expression matches.")
+@click.option("--fuzzy", is_flag=True, help="Search by words that may differ by a letter.")
 @click.option(
-    "--exclude-language", "no_languages", multiple=True, metavar="NAME", help="No files of this language."
+    "--edit-distance", type=click.IntRange(0, 2), metavar="0-2", help="Or by so many letters; 1 with --fuzzy."
+)
+@click.option("--case-sensitive", is_flag=True, help="Search by words in their own case.")
+@click.option(
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="0-1",
+    help="No hits with a lower score.",
 )
 @click.option(
-    "--path-filter", "paths", multiple=True, metavar="GLOB", help="Only paths like this, as in .gitignore."
+    "--accuracy",
+    type=click.Choice([str(one) for one in Accuracy]),
+    default=str(Accuracy.BALANCED),
+    show_default=True,
+    help="How far a large set of vectors is looked through.",
 )
-@click.option("--exclude-path", "no_paths", multiple=True, metavar="GLOB", help="No paths like this.")
-@click.option(
-    "--snippet-lines", type=click.IntRange(min=0), default=6, show_default=True, help="Lines shown of a hit."
-)
-@click.option("-q", "--quiet", is_flag=True, help="Only path:start-end, one hit a line.")
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@filter_options
+@output_options
 @click.pass_context
-def command(
-    context: click.Context,
-    text: tuple[str, ...],
-    limit: int,
-    fts: bool,
-    semantic: bool,
-    languages: tuple[str, ...],
-    no_languages: tuple[str, ...],
-    paths: tuple[str, ...],
-    no_paths: tuple[str, ...],
-    snippet_lines: int,
-    quiet: bool,
-    format_: str,
-    as_json: bool,
-) -> int:
+def command(context: click.Context, /, text: tuple[str, ...], **options: Any) -> int:
     """Search the repository by meaning and by words.
 
     Both --fts and --semantic, or neither, is hybrid search. Exits with 1 when nothing is found.
     """
-    from cidx.api.languages import family
-    from cidx.cli import hint, render
+    from cidx.cli.asking import ask
 
-    session: Session = context.obj
-    as_json = as_json or format_ == "json"
-    if as_json:
-        context.meta[JSON_KEY] = True
+    shape = Shape.of(context, options)
     query = Query(
         text=" ".join(text),
-        mode=_mode(fts=fts, semantic=semantic),
-        limit=limit or None,
-        filters=Filters(
-            languages=tuple(known for name in languages for known in family(_language(name))),
-            exclude_languages=tuple(_language(name).name for name in no_languages),
-            paths=paths,
-            exclude_paths=no_paths,
-        ),
+        mode=_mode(options),
+        limit=options["limit"] or None,
+        filters=filters(options),
+        case_sensitive=options["case_sensitive"],
+        edit_distance=_edit_distance(options),
+        min_score=options["min_score"],
+        accuracy=Accuracy(options["accuracy"]),
     )
-    found = answer(session, query)
-    if as_json:
-        session.out.line(render.as_json(found))
-    elif quiet:
-        render.quiet(found, session)
-    else:
-        render.text(found, session, snippet_lines=snippet_lines)
-    if not as_json and not found.freshness.fresh:
-        changed = render.changed(found.freshness.changed_files)
-        session.err.line(f"cidx: {changed} since this index was made; to bring that in: cidx index")
-    hint.about_service(session)
-    # JSON and the log tell how long it took.
-    session.repeatable = not as_json and not log.get().isEnabledFor(logging.DEBUG)
-    return FOUND if found.hits else NOTHING_FOUND
+    return ask(context.obj, query, shape)
 
 
-def answer(session: Session, query: Query) -> "Answer":
-    """One consistent answer, after a look at the tree."""
-    repository = session.repository()
-    settings = session.settings(repository)
-    with session.source.fresh(repository, settings) as (snapshot, fresh):
-        from cidx.api.answer import Answer
-        from cidx.search.retrieve import retrieve
-        from cidx.text import embedder
+def _mode(options: dict[str, Any]) -> Mode:
+    """What is searched by. What asks for words as they are written is a search by words."""
+    written = [flag for flag in ("fuzzy", "case_sensitive") if options[flag]]
+    if options["edit_distance"] is not None:
+        written.append("edit_distance")
+    if options["semantic"]:
+        for flag in ("regex", *written):
+            if options[flag]:
+                raise _do_not_go_together("semantic", flag, "meaning is not in the letters")
+    if options["regex"]:
+        for flag in written:
+            if flag != "case_sensitive":
+                raise _do_not_go_together("regex", flag, "a regular expression says itself what may differ")
+        return Mode.REGEX
+    if options["case_sensitive"] and _edit_distance(options):
+        raise _do_not_go_together("fuzzy", "case_sensitive", "words that may differ may do so in their case")
+    if written or (options["fts"] and not options["semantic"]):
+        return Mode.FTS
+    return Mode.SEMANTIC if options["semantic"] and not options["fts"] else Mode.HYBRID
 
-        looked_ms = session.took_ms
-        session.check_cancelled()
-        hits = session.source.hits(
-            snapshot,
-            fresh,
-            query,
-            lambda: retrieve(snapshot, query, embedder=embedder.packaged(), root=repository.root),
-        )
-    session.check_cancelled()
-    log.get().debug(
-        "search done",
-        extra=log.fields(
-            mode=query.mode,
-            hits=len(hits),
-            generation=snapshot.generation,
-            fresh=fresh.fresh,
-            freshness_ms=looked_ms,
-            took_ms=session.took_ms,
-        ),
+
+def _edit_distance(options: dict[str, Any]) -> int | None:
+    if options["edit_distance"] is None:
+        return 1 if options["fuzzy"] else None
+    return int(options["edit_distance"])
+
+
+def _do_not_go_together(one: str, other: str, why: str) -> CidxError:
+    one, other = (f"--{flag.replace('_', '-')}" for flag in (one, other))
+    return CidxError(
+        Code.USAGE,
+        what=f"{one} and {other} do not go together",
+        why=why,
+        next_step="leave one of them out; cidx query --help",
     )
-    return Answer(
-        query=query.text,
-        mode=query.mode,
-        repository=str(repository.root),
-        generation=snapshot.generation,
-        freshness=fresh,
-        served_by=session.source.served_by,
-        took_ms=session.took_ms,
-        hits=hits,
-    )
-
-
-def _mode(*, fts: bool, semantic: bool) -> Mode:
-    if fts == semantic:
-        return Mode.HYBRID
-    return Mode.FTS if fts else Mode.SEMANTIC
-
-
-def _language(name: str) -> "Language":
-    """The language that is meant; an unknown name is an error that offers the nearest."""
-    from cidx.api import languages
-
-    found = languages.by_name(name)
-    if found is None:
-        near = languages.closest(name)
-        raise CidxError(
-            Code.USAGE,
-            what=f"there is no language {name!r}",
-            why=f"did you mean {', '.join(near)}?" if near else "cidx does not know it",
-            next_step="cidx query --help",
-        )
-    return found

@@ -1,0 +1,87 @@
+"""The files that a search may read, and their texts as they are on disk: never through a link, never beyond a size."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from cidx.api.answer import Hit, Match
+from cidx.api.query import Filters
+from cidx.search.filters import allowed_files
+from cidx.store import source
+from cidx.store.records import ChunkRow
+from cidx.store.snapshot import Snapshot
+from cidx.text import encoding
+
+
+class File(NamedTuple):
+    """An indexed file."""
+
+    id: int
+    path: bytes
+    language: str
+
+
+def listed(snapshot: Snapshot, filters: Filters) -> tuple[File, ...]:
+    """The files that the filters leave, by path."""
+    return snapshot.kept(("files", filters), lambda: _list(snapshot, filters))
+
+
+def _list(snapshot: Snapshot, filters: Filters) -> tuple[File, ...]:
+    files = [File(*row) for row in snapshot.catalogue.languages()]
+    allowed = allowed_files(files, filters)
+    return tuple(
+        sorted((file for file in files if allowed is None or file.id in allowed), key=lambda file: file.path)
+    )
+
+
+class Texts:
+    """Reads files of one repository, for one query."""
+
+    def __init__(self, root: Path, *, limit: int) -> None:
+        self._root = os.fsencode(root)
+        self._limit = limit
+        self._trusted: dict[bytes, bool] = {}
+
+    def read(self, path: bytes) -> bytes | None:
+        """The text of a file in UTF-8; None where it can't be read, or lies behind a link."""
+        file = self._root + b"/" + path
+        folder = os.path.dirname(file)
+        if folder not in self._trusted:
+            # A folder that has become a link since may lead anywhere.
+            self._trusted[folder] = os.path.realpath(folder) == folder
+        if not self._trusted[folder]:
+            return None
+        try:
+            return encoding.utf8(source.read(file, limit=self._limit).data)
+        except OSError:
+            return None
+
+
+def hit(
+    chunk: ChunkRow,
+    lines: list[bytes],
+    *,
+    score: float,
+    scores: dict[str, float],
+    matched_by: Iterable[str],
+    kind: str = "",
+    matches: Iterable[Match] = (),
+) -> Hit:
+    """A chunk as a hit, with the lines that stand there now."""
+    span = chunk.span
+    content = source.span_bytes(lines, span)
+    return Hit(
+        path=os.fsdecode(chunk.path),
+        start_line=span.start_line,
+        end_line=min(span.end_line, len(lines)),
+        language=chunk.language,
+        symbol=span.symbol,
+        score=score,
+        matched_by=tuple(matched_by),
+        scores=scores,
+        text=content.removesuffix(b"\n").decode("utf-8", "replace"),
+        stale=source.content_key(span.header, content) != chunk.key,
+        kind=kind,
+        matches=tuple(matches),
+    )

@@ -1,0 +1,216 @@
+"""Finds every line that a regular expression matches, as `rg` does, and the chunks that these lines stand in.
+
+The index only narrows down which files are read; what is found is found in the files as they are on disk. Hits
+come by path and line, and no file is read before its hits are wanted.
+"""
+
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+from cidx.api.answer import Hit, Match
+from cidx.api.query import Filters
+from cidx.search import matching, pattern
+from cidx.search.files import File, Texts, hit, listed
+from cidx.search.matching import Found
+from cidx.search.patience import Apart
+from cidx.search.pattern import All, Either, Literal, Need, Pattern, Word
+from cidx.store import source
+from cidx.store.records import ChunkRow
+from cidx.store.snapshot import Snapshot
+from cidx.text.tokenizer import LONGEST_WORD, terms
+
+# So many steps of `re` take about a second; whatever might take more is done in a process that can be ended.
+_MOST_STEPS = 1e8
+# An index that leaves more than this share of the chunks saves no time.
+_WORTH_SHARE = 0.25
+# So few chunks are read in less time than it takes to look through all terms for a part of one (38 ms of Django's
+# 165,000, tests/bench/regex.py).
+_FEW_CHUNKS = 300
+# Shorter parts of words are in most files.
+_SHORTEST_PART = 3
+# Letters that `re` takes for these when it ignores case, as they stand in terms, which are in lower case.
+_ALSO = {"s": "[s\u017f]", "i": "(i\u0307|[i\u0131])"}
+
+# Ends by raising when nobody waits for the answer any more.
+Check = Callable[[], None]
+
+
+def find(
+    snapshot: Snapshot, wanted: Pattern, among: Iterable[File], *, root: Path, check: Check
+) -> Iterator[tuple[ChunkRow | None, Hit]]:
+    """The chunks with matching lines, in order; None for lines that no chunk had when the index was made."""
+    texts = Texts(root, limit=snapshot.largest_file_bytes)
+    with _Matcher(wanted, check) as matcher:
+        for file in among:
+            check()
+            data = texts.read(file.path)
+            if data is not None and (found := matcher.lines(data)):
+                yield from _hits(snapshot, file, data, found)
+
+
+def candidates(snapshot: Snapshot, wanted: Pattern, filters: Filters) -> Iterable[File]:
+    """The files that may have such a line, by path."""
+    files = listed(snapshot, filters)
+    chunks = _narrowed(snapshot, wanted.need, ignores_case=wanted.ignores_case)
+    if chunks is None:
+        return files
+    ids = {chunk.file for chunk in snapshot.catalogue.candidates(chunks)}
+    return [file for file in files if file.id in ids]
+
+
+class _Matcher:
+    """Looks for one pattern in text after text; use it in `with`."""
+
+    def __init__(self, wanted: Pattern, check: Check) -> None:
+        self._wanted = wanted
+        self._compiled = wanted.compile()
+        self._literal = "" if wanted.ignores_case else pattern.longest_literal(wanted.need)
+        self._bytes = self._literal.encode("utf-8", "surrogateescape")
+        self._folded = wanted.ignores_case and pattern.longest_literal(wanted.need).lower()
+        self._apart = Apart(wanted, self._literal, check=check)
+
+    def __enter__(self) -> "_Matcher":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._apart.close()
+
+    def lines(self, data: bytes) -> list[Found]:
+        if self._bytes not in data or (self._folded and not self._may_hold(data, self._folded)):
+            return []
+        text = data.decode("utf-8", "surrogateescape")
+        if (
+            not self._literal
+            and not self._wanted.ignores_case
+            and not pattern.may_hold(self._wanted.need, text)
+        ):
+            return []
+        cost = self._wanted.cost
+        if cost.steps(len(text)) > _MOST_STEPS and cost.steps(matching.longest_line(text)) > _MOST_STEPS:
+            return self._apart.lines(text)
+        return list(
+            matching.lines(
+                self._compiled, text, literal=self._literal, stays_in_line=self._wanted.stays_in_line
+            )
+        )
+
+    @staticmethod
+    def _may_hold(data: bytes, folded: str) -> bool:
+        # Beyond ASCII a letter may have more forms than these two.
+        return not (data.isascii() and folded.isascii()) or folded.encode() in data.lower()
+
+
+def _hits(
+    snapshot: Snapshot, file: File, data: bytes, found: list[Found]
+) -> Iterator[tuple[ChunkRow | None, Hit]]:
+    chunks = sorted(snapshot.catalogue.chunks_of_files([file.id]), key=lambda chunk: chunk.span.start_line)
+    starts = [chunk.span.start_line for chunk in chunks]
+    lines = source.lines_of(data)
+
+    def place(one: Found) -> int:
+        at = bisect_right(starts, one[0]) - 1
+        return at if at >= 0 and one[0] <= chunks[at].span.end_line else -1
+
+    for at, group in groupby(found, place):
+        matches = [Match(*one) for one in group]
+        if at >= 0:
+            yield (
+                chunks[at],
+                hit(chunks[at], lines, score=1.0, scores={}, matched_by=("regex",), matches=matches),
+            )
+            continue
+        for match in matches:
+            yield None, _added(file, lines, match)
+
+
+def _added(file: File, lines: list[bytes], match: Match) -> Hit:
+    """A line that was added to the file since the index was made."""
+    return Hit(
+        path=os.fsdecode(file.path),
+        start_line=match.line,
+        end_line=match.line,
+        language=file.language,
+        symbol="",
+        score=1.0,
+        matched_by=("regex",),
+        scores={},
+        text=lines[match.line - 1].removesuffix(b"\n").decode("utf-8", "replace"),
+        stale=True,
+        matches=(match,),
+    )
+
+
+# Narrowing
+
+
+def _narrowed(snapshot: Snapshot, need: Need, *, ignores_case: bool) -> frozenset[int] | None:
+    """The chunks that may have such a line; None where the index does not tell.
+
+    A line lies in one chunk, so that has all the words of the line.
+    """
+    match need:
+        case Literal():
+            return _holding(snapshot, [need], ignores_case=ignores_case)
+        case Either(parts):
+            return _union(_narrowed(snapshot, part, ignores_case=ignores_case) for part in parts)
+    literals, others = _gather(need)
+    found = [_holding(snapshot, literals, ignores_case=ignores_case)]
+    if found[0] is None or len(found[0]) > _FEW_CHUNKS:
+        found += [_narrowed(snapshot, other, ignores_case=ignores_case) for other in others]
+    known = [chunks for chunks in found if chunks is not None]
+    return frozenset.intersection(*known) if known else None
+
+
+def _gather(need: All) -> tuple[list[Literal], list[Either]]:
+    literals: list[Literal] = []
+    others: list[Either] = []
+    for part in need.parts:
+        match part:
+            case Literal():
+                literals.append(part)
+            case Either():
+                others.append(part)
+            case All():
+                within = _gather(part)
+                literals += within[0]
+                others += within[1]
+    return literals, others
+
+
+def _union(sets: Iterable[frozenset[int] | None]) -> frozenset[int] | None:
+    found: set[int] = set()
+    for chunks in sets:
+        if chunks is None:
+            return None
+        found |= chunks
+    return frozenset(found)
+
+
+def _holding(snapshot: Snapshot, literals: Iterable[Literal], *, ignores_case: bool) -> frozenset[int] | None:
+    whole: list[str] = []
+    begun: list[str] = []
+    within: list[str] = []
+    for word in (word for literal in literals for word in pattern.words(literal)):
+        if word.is_whole and not ignores_case:
+            whole += terms(word.text)[:1]
+        elif expression := _expression(word, ignores_case=ignores_case):
+            (within if expression.startswith(".*") else begun).append(expression)
+    most = int(_WORTH_SHARE * len(snapshot.vectors)) + _FEW_CHUNKS
+    found = snapshot.fulltext.holding(whole, begun, most=most)
+    if within and (found is None or len(found) > _FEW_CHUNKS):
+        # Each takes a look through all terms; the longest tells most.
+        return snapshot.fulltext.holding(whole, [*begun, max(within, key=len)], most=most)
+    return found
+
+
+def _expression(word: Word, *, ignores_case: bool) -> str:
+    """What a term matches that comes from a word with this in it; empty where that tells nothing."""
+    core = word.text.strip("_").lower()
+    shortest = 1 if word.is_whole else _SHORTEST_PART
+    if not core.isascii() or not shortest <= len(core) <= LONGEST_WORD:
+        return ""
+    letters = "".join(_ALSO.get(letter, letter) for letter in core) if ignores_case else core
+    return f"{'' if word.left else '.*'}{letters}{'' if word.right else '.*'}"

@@ -1,0 +1,55 @@
+"""A pattern that `re` would never be done with ends in an error, and leaves nothing behind."""
+
+import os
+import re
+import time
+
+import pytest
+
+from cidx.api.errors import CidxError
+from cidx.search import matching, pattern
+from cidx.search.patience import Apart
+
+EVIL = "a" * 40 + "!\n"
+
+
+def ignore() -> None:
+    """Somebody waits for the answer."""
+
+
+def test_what_takes_too_long_is_ended() -> None:
+    apart = Apart(pattern.parse("(a+)+$"), "", check=ignore, patience_s=0.3)
+    with pytest.raises(CidxError, match="takes too long") as raised:
+        apart.lines(EVIL)
+    assert raised.value.code.exit_code == 2
+    assert "compared" in raised.value.why
+    pid = apart.pid
+    apart.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_who_no_longer_waits_is_let_go() -> None:
+    since = time.monotonic()
+
+    def check() -> None:
+        if time.monotonic() - since > 0.1:
+            raise InterruptedError
+
+    apart = Apart(pattern.parse("(a+)+$"), "", check=check)
+    with pytest.raises(InterruptedError):
+        apart.lines(EVIL)
+    apart.close()
+
+
+@pytest.mark.parametrize("source", ["(a|b)*c", "(?:x+)+", r"(\w+ )+", "(?i)(a+)+B"])
+def test_apart_it_finds_the_same(source: str) -> None:
+    text = "abac\n\u00e9 xx y\nword word \udcff\n\n" * 3
+    parsed = pattern.parse(source)
+    here = matching.lines(
+        re.compile(source, parsed.flags), text, literal="", stays_in_line=parsed.stays_in_line
+    )
+    apart = Apart(parsed, "", check=ignore)
+    assert apart.lines(text) == list(here)
+    assert apart.lines("") == []
+    apart.close()
