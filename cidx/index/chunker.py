@@ -17,6 +17,7 @@ from math import inf
 
 from cidx.index.grammars import DEPTH_LIMIT, Definition, Found, read
 from cidx.index.headings import sections
+from cidx.index.statements import statements
 from cidx.store.records import Outline, Span, Symbol
 from cidx.store.source import lines_of
 
@@ -47,13 +48,18 @@ _SLACK = 0.4
 _REACH = 60
 
 
+# What no grammar reads well, but whose lines tell what they define.
+_BY_LINES = {"markdown": sections, "sql": statements}
+
+
 def outline(source: bytes, language: str, *, patient: bool = True) -> Outline:
     """The chunks, symbols and references of a file in `language`, a name of `cidx.api.languages`.
 
     `Laborious` (see `grammars`) where the parser could be at it for long and who asks is not patient.
     """
     lines = lines_of(source)
-    found = Found(sections(lines)) if language == "markdown" else read(source, language, patient=patient)
+    by_lines = _BY_LINES.get(language)
+    found = Found(by_lines(lines)) if by_lines else read(source, language, patient=patient)
     if found is None:
         return Outline(spans(lines, (), limit_bytes=ROWS_BYTES if language in _ROWS else TEXT_BYTES))
     return Outline(spans(lines, found.definitions), tuple(map(_symbol, found.definitions)), found.references)
