@@ -28,6 +28,7 @@ from cidx.store.records import FileRow, NewChunk
 from cidx.store.writer import Writer
 from cidx.text import embedder
 from cidx.text.embedder import Embedder
+from cidx.text.stems import stem
 from cidx.text.tokenizer import query_terms
 
 # Enough to be worth a trip to another process, little enough to show progress and keep memory small.
@@ -224,12 +225,12 @@ class _Run:
 
     def _add_file(self, read: Read, rows: Mapping[bytes, int]) -> None:
         chunks = [
-            NewChunk(piece.span, rows[piece.key], piece.body, _terms_of(piece.span.symbol))
+            NewChunk(piece.span, rows[piece.key], piece.body, _stems_of(piece.span.symbol))
             for piece in read.pieces
         ]
         path = read.file.path.decode("utf-8", "replace")
         self._writer.add_file(
-            read.file, chunks, symbols=read.symbols, references=read.references, path_terms=_terms_of(path)
+            read.file, chunks, symbols=read.symbols, references=read.references, path_terms=_stems_of(path)
         )
 
     def _rows_for(self, batch: Batch) -> Mapping[bytes, int]:
@@ -260,8 +261,9 @@ def _facts(row: FileRow | None) -> tuple[bytes, str, str] | None:
     return None if row is None else (row.digest, row.language, row.skipped)
 
 
-def _terms_of(text: str) -> str:
-    return " ".join(query_terms(text))
+def _stems_of(text: str) -> str:
+    """Names as full text holds them."""
+    return " ".join(dict.fromkeys(map(stem, query_terms(text))))
 
 
 def _batches(tasks: Iterable[Task]) -> Iterator[list[Task]]:

@@ -1,44 +1,29 @@
-"""Scores of two kinds to one order.
+"""Scores of two kinds to one relevance.
 
-Pure. Each score is brought to 0..1 by something that depends on the query alone, never on the other
+Pure. Each score is brought to a common scale by something that depends on the query alone, never on the other
 candidates: so a filter leaves lines out of an answer but never reorders it, and a limit cuts the same list.
+A sum keeps what ranks keep not: how much better one candidate is than the next.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-# Full text leads while the packaged table is untrained; the search issue measures the weights.
-WEIGHTS = {"semantic": 0.4, "fts": 0.6}
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A candidate: its fused score and the raw ones."""
-
-    chunk: int
-    score: float
-    scores: dict[str, float]
+# The share of meaning in a hybrid score.
+SEMANTIC = 0.4
 
 
-def fuse(semantic: Mapping[int, float], fts: Mapping[int, float], *, ceiling: float) -> list[Scored]:
-    """Every candidate with its weighted score; a candidate that one side does not know counts zero there."""
-    found = []
-    for chunk in semantic.keys() | fts.keys():
-        scores = {}
-        total = 0.0
-        if chunk in semantic:
-            scores["semantic"] = semantic[chunk]
-            total += WEIGHTS["semantic"] * clip(semantic[chunk])
-        if chunk in fts:
-            scores["fts"] = fts[chunk]
-            total += WEIGHTS["fts"] * clip(fts[chunk] / ceiling)
-        found.append(Scored(chunk, total, scores))
+def relevance(
+    semantic: Mapping[int, float], fts: Mapping[int, float], *, ceiling: float, share: float = SEMANTIC
+) -> dict[int, float]:
+    """How well each candidate matches; one that a side does not know counts zero there.
+
+    `ceiling` is what the words of the query could score at most, `share` the part that meaning has: 0 and 1 are
+    the single modes. Whatever is first in both of these is first in any mixture.
+    """
+    found = {chunk: share * max(0.0, cosine) for chunk, cosine in semantic.items()}
+    words = (1.0 - share) / ceiling
+    for chunk, scored in fts.items():
+        found[chunk] = found.get(chunk, 0.0) + words * scored
     return found
-
-
-def single(kind: str, raw: Mapping[int, float], *, ceiling: float = 1.0) -> list[Scored]:
-    """The candidates of one kind alone."""
-    return [Scored(chunk, clip(score / ceiling), {kind: score}) for chunk, score in raw.items()]
 
 
 def clip(value: float) -> float:

@@ -55,7 +55,7 @@ SELECT chunk.id, chunk.file, file.path, file.language, chunk.start_line, chunk.e
        chunk.kind, chunk.header, chunk.row, embedding.key
 FROM chunk JOIN file ON file.id = chunk.file JOIN embedding ON embedding.row = chunk.row
 """
-_CANDIDATES = "SELECT id, file, row FROM chunk"
+_CANDIDATES = "SELECT id, file, row, symbol FROM chunk"
 
 # SQLite takes at most 32,766 parameters in one statement.
 _PARAMETERS = 30_000
@@ -195,6 +195,12 @@ class Catalogue:
         """Id, path and language of every indexed file: what filters decide on."""
         return self._all("SELECT id, path, language FROM file WHERE skipped = ''")
 
+    def file(self, id_: int) -> tuple[bytes, str]:
+        """Path and language of a file that is there."""
+        row = self._one("SELECT path, language FROM file WHERE id = ?", (id_,))
+        assert row is not None
+        return row[0], row[1]
+
     def chunks(self, ids: Iterable[int]) -> list[ChunkRow]:
         """The chunks of these ids that are alive."""
         return [_chunk_row(row) for row in self._select_in(f"{_CHUNKS} WHERE chunk.id IN", ids)]
@@ -260,6 +266,21 @@ class Catalogue:
             ("%" + re.sub(r"([%_\\])", r"\\\1", part) + "%",),
         )
         return [(row[0], Symbol(*row[1:])) for row in rows]
+
+    def defining(self, names: Iterable[str], *, most: int) -> frozenset[int]:
+        """The chunks in which definitions of these names begin; of a name with more than `most`, none."""
+        found: set[int] = set()
+        for name in names:
+            rows = self._all(
+                "SELECT chunk.id FROM symbol JOIN file ON file.id = symbol.file JOIN chunk"
+                " ON chunk.id >= file.first_chunk AND chunk.id < file.first_chunk + file.chunks"
+                " AND chunk.start_line <= symbol.start_line AND chunk.end_line >= symbol.start_line"
+                " WHERE symbol.name = ? LIMIT ?",
+                (name, most + 1),
+            )
+            if len(rows) <= most:
+                found.update(id_ for (id_,) in rows)
+        return frozenset(found)
 
     def symbol_kinds(self) -> list[str]:
         """The kinds of definitions that there are."""

@@ -13,7 +13,7 @@ import math
 import struct
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,12 +21,16 @@ import tantivy
 from tantivy import Occur, Query
 
 from cidx.api.errors import Damaged
+from cidx.text.stems import stem
 from cidx.text.tokenizer import OVERLONG
 
-# What a match in each field is worth; the search issue measures these.
-BOOSTS = {"body": 1.0, "symbol": 1.5, "path": 0.8}
+# What a match in each field is worth. The names in `symbol` and `path` are stems (`cidx.text.stems`), the words in
+# `body` are as they stand there.
+BOOSTS = {"body": 1.0, "symbol": 0.5, "path": 0.5}
 # A pasted log has thousands of terms; the rarest of them decide, the rest only cost time.
 MOST_TERMS = 64
+# Up to so many numbers are quicker named one by one than as a set (100: 0.33 against 0.86 ms).
+_FEW = 250
 # The fields that together hold every word of a chunk's lines.
 _TEXT_FIELDS = ("body",)
 # tantivy's BM25 saturates at k1 + 1 = 2.2 times the inverse document frequency.
@@ -66,8 +70,8 @@ class FullText:
         terms: Sequence[str],
         *,
         depth: int | None,
-        files: Iterable[int] | None = None,
-        chunks: Iterable[int] | None = None,
+        files: Collection[int] | None = None,
+        chunks: Collection[int] | None = None,
     ) -> dict[int, float]:
         """The chunks that match best, with their scores; only of the given files or chunks, if any are given.
 
@@ -78,17 +82,19 @@ class FullText:
             return {}
         for field, allowed in (("file", files), ("chunk", chunks)):
             if allowed is not None:
-                among = Query.term_set_query(self._schema, field, list(allowed))
-                query = Query.boolean_query(
-                    [(Occur.Must, query), (Occur.Must, Query.const_score_query(among, 0.0))]
-                )
-        with _panics_are_damage():
-            found = self._searcher.search(query, limit=depth or self._searcher.num_docs, count=False).hits
-            ids = self._searcher.fast_field_values("chunk", [address for _, address in found])
-        return {int(chunk): score for chunk, (score, _) in zip(ids, found, strict=True) if chunk is not None}
+                among = Query.const_score_query(self._among(field, allowed), 0.0)
+                query = Query.boolean_query([(Occur.Must, query), (Occur.Must, among)])
+        return self._scores(query, depth or self._searcher.num_docs)
+
+    def _among(self, field: str, numbers: Collection[int]) -> Query:
+        """What has one of these numbers; a few are named one by one, in a third of the time that a set takes."""
+        if not 0 < len(numbers) <= _FEW:
+            return Query.term_set_query(self._schema, field, list(numbers))
+        named = [Query.term_query(self._schema, field, number, "basic") for number in numbers]
+        return Query.boolean_query([(Occur.Should, query) for query in named])
 
     def search_like(
-        self, terms: Sequence[str], *, distance: int, depth: int | None, files: Iterable[int] | None = None
+        self, terms: Sequence[str], *, distance: int, depth: int | None, files: Collection[int] | None = None
     ) -> dict[int, float]:
         """As `search`, also by the known terms within an edit distance; a short term may differ by less.
 
@@ -97,7 +103,7 @@ class FullText:
         clauses = []
         for term in terms[:MOST_TERMS]:
             for field, boost in BOOSTS.items():
-                exact = Query.term_query(self._schema, field, term, "freq")
+                exact = self._clause(field, term)
                 clauses.append((Occur.Should, Query.boost_query(exact, boost)))
                 for letters in range(1, likeness(term, distance) + 1):
                     like = Query.fuzzy_term_query(self._schema, field, term, letters)
@@ -106,10 +112,8 @@ class FullText:
             return {}
         query = Query.boolean_query(clauses)
         if files is not None:
-            among = Query.term_set_query(self._schema, "file", list(files))
-            query = Query.boolean_query(
-                [(Occur.Must, query), (Occur.Must, Query.const_score_query(among, 0.0))]
-            )
+            among = Query.const_score_query(self._among("file", files), 0.0)
+            query = Query.boolean_query([(Occur.Must, query), (Occur.Must, among)])
         return self._scores(query, depth or self._searcher.num_docs)
 
     def ceiling_like(self, terms: Sequence[str], *, distance: int) -> float:
@@ -162,11 +166,14 @@ class FullText:
 
     def _query(self, terms: Sequence[str]) -> Query | None:
         clauses = [
-            (Occur.Should, Query.boost_query(Query.term_query(self._schema, field, term, "freq"), boost))
+            (Occur.Should, Query.boost_query(self._clause(field, term), boost))
             for term in self._rarest(terms)
             for field, boost in BOOSTS.items()
         ]
         return Query.boolean_query(clauses) if clauses else None
+
+    def _clause(self, field: str, term: str) -> Query:
+        return Query.term_query(self._schema, field, _form(field, term), "freq")
 
     def _rarest(self, terms: Sequence[str]) -> list[str]:
         known = [(self._frequency(term), term) for term in terms]
@@ -175,11 +182,16 @@ class FullText:
 
     def _frequency(self, term: str) -> int:
         with _panics_are_damage():
-            return max(self._searcher.doc_freq(field, term) for field in BOOSTS)
+            return max(self._searcher.doc_freq(field, _form(field, term)) for field in BOOSTS)
 
     def _rarity(self, term: str) -> float:
         frequency = self._frequency(term)
         return math.log(1 + (self._searcher.num_docs - frequency + 0.5) / (frequency + 0.5))
+
+
+def _form(field: str, term: str) -> str:
+    """How a field holds a term."""
+    return term if field == "body" else stem(term)
 
 
 def likeness(term: str, distance: int) -> int:

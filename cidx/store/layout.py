@@ -20,7 +20,8 @@ from cidx.api.errors import CidxError, Code, Damaged, NotIndexed
 # 1: first version.
 # 2: references; symbols by name, chunks by the ranges of their files.
 # 3: full text marks where words are that are too long to be terms.
-FORMAT = 3
+# 4: full text holds stems of the names in symbols and paths.
+FORMAT = 4
 
 POINTER = "current"
 _PREFIX = "base-"

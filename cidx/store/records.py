@@ -92,6 +92,7 @@ class Candidate(NamedTuple):
     id: int
     file: int
     row: int
+    symbol: str
 
 
 class ChunkRow(NamedTuple):

@@ -78,9 +78,9 @@ def test_words_in_their_own_case(tree: Tree) -> None:
 
 
 def test_slips_of_the_pen(tree: Tree) -> None:
-    assert tree.paths("authenticat", "--fts") == []
-    assert set(tree.paths("authenticat", "--fuzzy")) == {"auth.py"}
-    assert set(tree.paths("authenticat", "--edit-distance", "2")) == {"auth.py", "typo.py"}
+    assert tree.paths("authenticatex", "--fts") == []
+    assert set(tree.paths("authenticatex", "--fuzzy")) == {"auth.py"}
+    assert set(tree.paths("authenticatex", "--edit-distance", "2")) == {"auth.py", "typo.py"}
     assert tree.paths("receive", "--fuzzy") == ["typo.py"]
     assert tree.paths("receive", "--edit-distance", "0") == tree.paths("receive", "--fts") == []
     (hit,) = tree.query("receive", "--fuzzy")["hits"]
