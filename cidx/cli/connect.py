@@ -20,6 +20,13 @@ from cidx.client import address, call, wire
 from cidx.client.replies import Replies
 from cidx.repository.repository import user_folders
 
+_FLAGS_OF_MODE: dict[Mode, list[str]] = {
+    Mode.HYBRID: [],
+    Mode.FTS: ["--fts"],
+    Mode.SEMANTIC: ["--semantic"],
+    Mode.REGEX: ["--regex"],
+}
+
 
 class Client:
     """Answers questions about one repository. Safe to share between threads: it holds nothing open."""
@@ -40,18 +47,33 @@ class Client:
         exclude_languages: Sequence[str] = (),
         paths: Sequence[str] = (),
         exclude_paths: Sequence[str] = (),
+        **options: object,
     ) -> Answer:
-        """Search; limit 0 means every hit. Raises `CidxError` with what happened, why, and the next step."""
-        flags = {Mode.HYBRID: [], Mode.FTS: ["--fts"], Mode.SEMANTIC: ["--semantic"]}[Mode(mode)]
-        for flag, values in (
-            ("--language", languages),
-            ("--exclude-language", exclude_languages),
-            ("--path-filter", paths),
-            ("--exclude-path", exclude_paths),
-        ):
-            flags += [f"{flag}={value}" for value in values]
-        out = self._run(["query", "--json", f"--limit={limit}", *flags, "--", text])
-        fields = json.loads(out)
+        """Search; limit 0 means every hit, `options` are the other flags by name: `min_score=0.5`, `fuzzy=True`.
+
+        Raises `CidxError` with what happened, why, and the next step.
+        """
+        if Mode(mode) not in _FLAGS_OF_MODE:
+            raise ValueError(f"{mode} is a command of its own")
+        options |= {"language": languages, "exclude_language": exclude_languages}
+        options |= {"path_filter": paths, "exclude_path": exclude_paths}
+        return self._ask("query", *_FLAGS_OF_MODE[Mode(mode)], text=text, limit=limit, **options)
+
+    def similar(self, place: str, **options: object) -> Answer:
+        """What is like a place, `path:line`; options are the flags of `cidx similar` by name."""
+        return self._ask("similar", text=place, **options)
+
+    def symbols(self, name: str = "", **options: object) -> Answer:
+        """Where a name is defined; options are the flags of `cidx symbols` by name."""
+        return self._ask("symbols", text=name, **options)
+
+    def refs(self, name: str, **options: object) -> Answer:
+        """Where a name is used; options are the flags of `cidx refs` by name."""
+        return self._ask("refs", text=name, **options)
+
+    def _ask(self, *command: str, text: str, **options: object) -> Answer:
+        flags = [word for name, value in options.items() for word in _flag(name, value)]
+        fields = json.loads(self._run([*command, "--json", *flags, "--", text]))
         if "error" in fields:
             raise CidxError.from_json(fields["error"])
         return Answer.from_json(fields)
@@ -115,6 +137,15 @@ class Client:
         )
         run(argv, session)
         return out.getvalue()
+
+
+def _flag(name: str, value: object) -> list[str]:
+    """A flag as words of a command line; of several values each by itself."""
+    flag = f"--{name.replace('_', '-')}"
+    if value is True or value is False or value is None:
+        return [flag] if value else []
+    values = value if isinstance(value, list | tuple) else (value,)
+    return [f"{flag}={item}" for item in values]
 
 
 def connect(path: str | os.PathLike[str] = ".", *, standalone: bool = False) -> Client:

@@ -74,9 +74,12 @@ class Service:
             "ping": self.ping,
             "run": self.run,
             "cancel": self.cancel,
-            "query": partial(self._query, "query", ("--semantic",)),
-            "query_fts": partial(self._query, "query_fts", ("--fts",)),
-            "query_hybrid": partial(self._query, "query_hybrid", ()),
+            "query": partial(self._ask, "query", ("query", "--semantic")),
+            "query_fts": partial(self._ask, "query_fts", ("query", "--fts")),
+            "query_hybrid": partial(self._ask, "query_hybrid", ("query",)),
+            "similar": partial(self._ask, "similar", ("similar",)),
+            "symbols": partial(self._ask, "symbols", ("symbols",)),
+            "refs": partial(self._ask, "refs", ("refs",)),
             "get_status": self.get_status,
             "health": self.health,
             "metrics": self.metrics,
@@ -171,13 +174,13 @@ class Service:
         self._control.leave("asked to")
         return True
 
-    def _query(
+    def _ask(
         self,
         operation: str,
-        mode: tuple[str, ...],
+        command: tuple[str, ...],
         connection: Any,
         project_path: Any,
-        query: Any,
+        text: Any,
         **options: Any,
     ) -> str:
         """A search; options are the flags' names. The JSON of docs/commands.md, or of an error."""
@@ -185,7 +188,7 @@ class Service:
             flags = [argument for name, value in options.items() for argument in _flag(name, value)]
         except CidxError as error:
             return json.dumps({"error": error.to_json()})
-        argv = ("query", "--json", *mode, *flags, "--", _text(query))
+        argv = (*command, "--json", *flags, "--", _text(text))
         reply = self._answer(operation, Call(argv=argv, directory=_text(project_path)), "")
         return reply.out.decode() or json.dumps({"error": {"code": reply.error, "what": reply.err.decode()}})
 

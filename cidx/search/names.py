@@ -26,6 +26,9 @@ def symbols(snapshot: Snapshot, query: Query, *, root: Path, check: Check) -> It
     """The definitions of a name, then of names that begin with it, then of names that hold it; all without one."""
     allowed = {file.id: file for file in listed(snapshot, query.filters)}
     scope, _, name = query.text.strip().rpartition(".")
+    if not _is_utf8(name):
+        # No name that the index holds is so.
+        return
     found = [
         (fit, allowed[id_], symbol)
         for id_, symbol in snapshot.catalogue.symbols_like(name)
@@ -86,6 +89,10 @@ def _check_kinds(snapshot: Snapshot, wanted: Iterable[str]) -> None:
             else "there are no definitions",
             next_step="choose one of them",
         )
+
+
+def _is_utf8(name: str) -> bool:
+    return name == name.encode("utf-8", "replace").decode()
 
 
 def _is_within(symbol: Symbol, scope: str) -> bool:

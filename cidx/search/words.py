@@ -98,7 +98,8 @@ def _by_words(
 ) -> Iterator[Hit]:
     """Hits ranked by the words of the query; those without any only where `all_of_them` are wanted."""
     wanted = query_terms(query.text)
-    scores = snapshot.fulltext.search(wanted, depth=len(found), chunks=sorted(found)) if found else {}
+    among = sorted({chunk.file for chunk, _ in found.values()})
+    scores = snapshot.fulltext.search(wanted, depth=None, files=among) if found else {}
     ceiling = snapshot.fulltext.ceiling(wanted)
     kept = [id_ for id_ in found if all_of_them or id_ in scores]
 

@@ -1,6 +1,7 @@
 """What other commands say of a daemon, and what Python programs get from it."""
 
 import os
+import threading
 
 import pytest
 
@@ -86,6 +87,13 @@ def test_a_program_gets_values_from_the_daemon_or_without(
                 "a.py",
                 "needle",
             )
+            assert client.query("n.*dle", mode="regex", limit=0).hits[0].matches[0].line == 1
+            assert client.query("neddle", fuzzy=True, min_score=0.01).hits
+            assert client.symbols("needle").hits[0].kind == "function"
+            assert client.refs("needle", kind=["call", "import"]).more is False
+            assert client.similar("a.py:1", language="python").mode == "similar"
+            with pytest.raises(ValueError, match="command of its own"):
+                client.query("a.py:1", mode="similar")
             with pytest.raises(CidxError) as caught:
                 client.query("needle", languages=["pyton"])
             assert caught.value.code is Code.USAGE
@@ -99,6 +107,22 @@ def test_a_program_outside_a_repository_is_told(plain_tree: Tree) -> None:
     with pytest.raises(CidxError) as caught:
         cidx.connect(plain_tree.root)
     assert caught.value.code is Code.NOT_A_REPOSITORY
+
+
+def test_an_expression_without_end_holds_nobody_up(tree: Tree) -> None:
+    tree.write({"evil.md": "a" * 60 + "!\n", "a.py": "needle = 1\n"}).commit()
+    tree.index()
+    ended: list[int] = []
+    with serving(tree) as daemon:
+        asked = threading.Thread(
+            target=lambda: ended.append(daemon.run("query", "--regex", "(a+)+$", request="evil").code)
+        )
+        asked.start()
+        # Others are answered while it runs; that it still did is what its end by us shows.
+        while daemon.run("query", "-q", "needle").code == 0 and not daemon.ask("cancel", "evil"):
+            assert asked.is_alive()
+        asked.join()
+    assert ended == [130]
 
 
 def test_a_cancelled_request_ends(indexed: Tree) -> None:

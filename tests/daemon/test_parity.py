@@ -30,6 +30,10 @@ TEXTS = [
     "\udcff",
     "caf\u00e9",
     "-x",
+    '"check a"',
+    '"password" user',
+    "(?i)PASS\\w+",
+    "pa(ss",
 ]
 FLAGS: list[list[str]] = [
     [], ["--fts"], ["--semantic"], ["--fts", "--semantic"], ["-l", "0"], ["-l", "1"], ["-l", "-1"], ["-l", "x"],
@@ -40,8 +44,40 @@ FLAGS: list[list[str]] = [
     ["--exclude-path", "docs"], ["--snippet-lines", "0"], ["--snippet-lines", "1"], ["--snippet-lines", "99"],
     ["--standalone"], ["--nonsense"], ["--help"], ["--version"], ["-C", "pkg"], ["-C", "/nonexistent"],
     ["-C", "pkg", "-q"], ["--json", "--language", "nope"], ["--json", "-l", "0", "--fts"],
+    ["--regex"], ["--regex", "--json", "-l", "0"], ["--regex", "-l", "1"],
+    ["--regex", "--format", "vimgrep", "-C", "pkg"],
+    ["--regex", "--fts"], ["--regex", "--semantic"], ["--regex", "--fuzzy"], ["--regex", "--case-sensitive"],
+    ["--fuzzy"], ["--fuzzy", "--json"], ["--edit-distance", "2"], ["--edit-distance", "0"], ["--edit-distance", "3"],
+    ["--fuzzy", "--semantic"], ["--case-sensitive"], ["--case-sensitive", "--fuzzy"], ["--fts", "--json", "-l", "0"],
+    ["--min-score", "0.3"], ["--min-score", "0.3", "-l", "0", "-q"], ["--min-score", "2"], ["--accuracy", "fast"],
+    ["--accuracy", "high", "--language", "python", "--min-score", "0.1", "--json"], ["--accuracy", "best"],
+    ["--format", "jsonl"], ["--format", "jsonl", "--regex"], ["--format", "vimgrep"], ["--format", "paths"],
+    ["--format", "paths", "-C", "docs"], ["-q", "--format", "paths"], ["--json", "--format", "paths"],
 ]  # fmt: skip
 LINES = [["query", *flags, "--", text] for flags, text in itertools.product(FLAGS, TEXTS)]
+# Of the other commands: what they are asked, and how.
+NAMES = [
+    "check_password",
+    "check",
+    "Login",
+    "login.Login",
+    "renderPage",
+    "nothing_like_it",
+    "",
+    "%",
+    "None",
+    "\udcff",
+]
+PLACES = [
+    "pkg/login.py:1", "pkg/login.py:2-3", "login.py:1", "pkg/login.py:0", "pkg/login.py:99", "nope.py:1",
+    "pkg/login.py", "caf\u00e9.txt:1", "../x:1", "/etc/passwd:1", ":1", "",
+]  # fmt: skip
+HOW: list[list[str]] = [
+    [], ["--json"], ["-q"], ["-l", "0"], ["-l", "1"], ["--format", "vimgrep"], ["--format", "jsonl"],
+    ["--format", "paths"], ["--kind", "call"], ["--kind", "class", "--json"], ["--case-sensitive"],
+    ["--language", "python"], ["-C", "pkg"],
+    ["--exclude-path", "*_test.py", "--json"], ["--min-score", "0.5"], ["--accuracy", "high"], ["--help"], ["--fts"],
+]  # fmt: skip
 LINES += [
     ["query"],
     ["query", "a", "b", "c"],
@@ -81,6 +117,29 @@ def test_every_flag_gives_the_same(daemon: Daemon, text: str) -> None:
     for line in lines:
         assert told(daemon.run(*line)) == told(daemon.tree.run(*line)), line
     assert queries(daemon) == before + len(lines)
+
+
+@pytest.mark.parametrize("command", ["symbols", "refs", "similar"])
+def test_every_command_that_reads_gives_the_same(daemon: Daemon, command: str) -> None:
+    asked = PLACES if command == "similar" else NAMES
+    lines = [[command, *how, "--", text] for how, text in itertools.product(HOW, asked)]
+    before = queries(daemon)
+    for line in lines:
+        here, there = daemon.tree.run(*line), daemon.run(*line)
+        assert told(there) == told(here), line
+        assert there.err == here.err, line
+    assert queries(daemon) == before + len(lines)
+
+
+def test_timing_says_who_answered_and_is_not_an_answer_kept(daemon: Daemon) -> None:
+    for _ in range(2):
+        ran = daemon.run("query", "--timing", "password")
+        assert "freshness" in ran.err
+        assert "by the daemon" in ran.err
+        timing = daemon.run("query", "--timing", "--json", "password").json["timing"]
+        assert timing["rendering_ms"] > 0
+    assert timing["kept"] is True
+    assert ran.out == daemon.run("query", "password").out
 
 
 def test_lines_without_a_separator_give_the_same(daemon: Daemon) -> None:

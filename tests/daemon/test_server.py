@@ -42,11 +42,24 @@ def test_every_documented_method_answers_a_stock_client(indexed: Tree) -> None:
         for method in (root.query, root.query_fts, root.query_hybrid):
             (hit,) = json.loads(method(str(indexed.root), "needle", limit=1, language=("python",)))["hits"]
             assert hit["path"] == "a.py"
+        options = {"regex": True, "limit": 0, "exclude_path": ("b*", "c*")}
+        (hit,) = json.loads(root.query_fts(str(indexed.root), r"ne+dle\(", **options))["hits"]
+        assert [match["line"] for match in hit["matches"]] == [1]
+        assert json.loads(root.query_fts(str(indexed.root), "neddle", fuzzy=True, min_score=0.01))["hits"]
+        for method, text in (
+            (root.symbols, "needle"),
+            (root.symbols, ""),
+            (root.refs, "needle"),
+            (root.similar, "a.py:1"),
+        ):
+            assert "hits" in json.loads(method(str(indexed.root), text, language="python", limit=3))
+        counted = json.loads(root.get_status())
+        assert counted["errors"] == {}
         assert json.loads(root.query_fts(str(indexed.root), "x", language="nope"))["error"]["code"] == "usage"
         assert json.loads(root.query_fts(str(indexed.root), "x", nonsense=1))["error"]["code"] == "usage"
         assert json.loads(root.health())["status"] == "well"
         counted = json.loads(root.get_status())
-        assert counted["requests"]["query_fts"] == 3
+        assert counted["requests"]["query_fts"] == 5
         assert counted["errors"] == {"usage": 2}
         assert json.loads(root.metrics())["latency_ms"]["query"]["p50"] > 0
         assert root.clear_cache() is True

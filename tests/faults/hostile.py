@@ -40,8 +40,8 @@ ROOT = ("cidx.Root", 1, 1)
 STRANGER = 65534
 
 METHODS = (
-    "hello", "ping", "run", "cancel", "query", "query_fts", "query_hybrid", "get_status", "health", "metrics",
-    "clear_cache", "shutdown",
+    "hello", "ping", "run", "cancel", "query", "query_fts", "query_hybrid", "similar", "symbols", "refs",
+    "get_status", "health", "metrics", "clear_cache", "shutdown",
 )  # fmt: skip
 NAMES = (
     "__class__", "__dict__", "__init__", "__reduce_ex__", "__getattribute__", "__globals__", "__code__", "_run",
@@ -356,6 +356,9 @@ def arguments_of_wrong_types(target: Target) -> None:
         "query": ("/", "needle"),
         "query_fts": ("/", "needle"),
         "query_hybrid": ("/", "needle"),
+        "similar": ("/", "a.py:1"),
+        "symbols": ("/", "needle"),
+        "refs": ("/", "needle"),
         "clear_cache": (None,),
     }
     for method in METHODS:
