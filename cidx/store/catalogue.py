@@ -86,7 +86,7 @@ class Catalogue:
 
     @classmethod
     def open_to_read(cls, file: Path) -> "Catalogue":
-        """An existing catalogue that will not be changed; a copy in memory where the disk is full.
+        """An existing catalogue that will not be changed; a copy in memory where the disk is full or fails.
 
         To read beside a writer SQLite makes a file of 32 kB. The VFS `unix-excl` does without it, but
         keeps everybody else out, so it is held only for copying.
@@ -94,10 +94,8 @@ class Catalogue:
         catalogue = cls.open(file)
         try:
             catalogue.meta("generation")
-        except OSError as error:
+        except OSError:
             catalogue.close()
-            if error.errno != errno.ENOSPC:
-                raise
             return cls(_copy(file), file)
         except BaseException:
             catalogue.close()
@@ -399,10 +397,10 @@ def _chunk_row(row: tuple[Any, ...]) -> ChunkRow:
     return ChunkRow(row[0], row[1], row[2], row[3], Span(*row[4:9]), row[9], row[10])
 
 
-def _connect(file: Path, vfs: str = "") -> sqlite3.Connection:
+def _connect(file: Path, options: str = "") -> sqlite3.Connection:
     try:
         return sqlite3.connect(
-            f"{file.absolute().as_uri()}?mode=rw{vfs}",
+            f"{file.absolute().as_uri()}?mode=rw{options}",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
@@ -416,25 +414,46 @@ def _copy(file: Path) -> sqlite3.Connection:
     """What is committed, in memory."""
     memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     try:
-        with contextlib.closing(_connect(file, "&vfs=unix-excl")) as connection:
-            # Takes the lock, waiting for it no longer than the time-out; `backup` by itself would wait for ever.
-            connection.execute("SELECT value FROM meta").fetchone()
-            connection.backup(memory)
+        try:
+            _copy_into(memory, file, "&vfs=unix-excl")
+        except sqlite3.OperationalError:
+            # Not even an empty log can be made. Where there is none, everything is in the file.
+            if file.with_name(f"{file.name}-wal").exists():
+                raise
+            _copy_into(memory, file, "&immutable=1")
     except sqlite3.Error as error:
         memory.close()
         raise _error(file, error) from error
     return memory
 
 
+def _copy_into(memory: sqlite3.Connection, file: Path, options: str) -> None:
+    with contextlib.closing(_connect(file, options)) as connection:
+        # Takes the lock, waiting for it no longer than the time-out; `backup` by itself would wait for ever.
+        connection.execute("SELECT value FROM meta").fetchone()
+        connection.backup(memory)
+
+
 def _error(file: Path, error: sqlite3.Error) -> Exception:
     """What SQLite's error means: a full or failing disk is the system's fault, the rest is damage."""
     name = getattr(error, "sqlite_errorname", "")
     # SHMSIZE: the file that readers and writer share could not grow.
-    if name in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
+    if name in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE") or (
+        name == "SQLITE_CANTOPEN" and _has_no_room_for_files(file.parent)
+    ):
         return OSError(errno.ENOSPC, "No space left on device", str(file))
     if name.startswith("SQLITE_IOERR") or name in ("SQLITE_READONLY", "SQLITE_CANTOPEN"):
         return OSError(errno.EIO, f"{error}", str(file))
     return _damaged(file, error)
+
+
+def _has_no_room_for_files(folder: Path) -> bool:
+    """Whether no file can be made, however small; some file systems do not count them and say 0 of 0."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_files > 0 and found.f_favail == 0
 
 
 def _damaged(file: Path, error: Exception) -> CidxError:

@@ -117,8 +117,13 @@ def remove_leftovers(index: Path) -> None:
 
 
 def remove(base: Base) -> None:
-    """Delete a base that was never published."""
-    shutil.rmtree(base.folder, ignore_errors=True)
+    """Delete a base that was never published; one whose publishing failed at the very end was."""
+    try:
+        published = _read_pointer(base.folder.parent).base == base.folder.name
+    except CidxError:
+        published = False
+    if not published:
+        shutil.rmtree(base.folder, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -46,7 +46,12 @@ class Disk:
 
     def leave(self, free_bytes: int) -> None:
         """Shrink it until so much is free."""
-        done = self._mount("-o", f"remount,size={self.used() + free_bytes}")
+        done = self._mount("-o", f"remount,size={self.used() + free_bytes},nr_inodes=100000")
+        assert done.returncode == 0, done.stderr
+
+    def leave_no_files(self) -> None:
+        found = os.statvfs(self.place)
+        done = self._mount("-o", f"remount,nr_inodes={found.f_files - found.f_ffree}")
         assert done.returncode == 0, done.stderr
 
     def used(self) -> int:
@@ -139,6 +144,25 @@ def test_an_update_on_a_full_disk_leaves_the_old_generation_answering(disk: Disk
     assert tree.process("query", "--fts", "zebra", **QUIET).code == 1
     assert tree.process("status").code == 0
     assert current_content(tree) == before
+    disk.leave(ROOM)
+    assert tree.process("index").code == 0
+    assert_equals_rebuild(tree)
+
+
+@as_root
+@on_linux
+def test_a_disk_without_room_for_one_more_file(disk: Disk) -> None:
+    """There are bytes left, but SQLite and tantivy can't make the files that they keep beside theirs."""
+    tree = Tree(disk.place / "tree").write(FIRST).commit()
+    tree.index()
+    tree.write(SECOND)
+    disk.leave_no_files()
+    for ask in (("query", "--json", "first"), ("index",)) * 2:
+        ran = tree.process(*ask, **QUIET)
+        if ask == ("index",):
+            assert_disk_full(ran)
+        else:
+            assert (ran.code, ran.json["generation"], ran.json["changed_files"]) == (0, 1, len(SECOND)), ran
     disk.leave(ROOM)
     assert tree.process("index").code == 0
     assert_equals_rebuild(tree)
