@@ -90,7 +90,9 @@ def answer(session: Session, query: Query, *, timed: bool = False) -> "Answer":
 
 def _timing(looked_ms: float, laps_ms: Mapping[str, float]) -> dict[str, Any]:
     """Milliseconds by name; where nothing was searched, the hits were kept from before."""
-    times = {"freshness_ms": looked_ms} | {f"{name}_ms": taken for name, taken in laps_ms.items()}
+    times = {"freshness_ms": looked_ms} | {
+        f"{name.replace(' ', '_')}_ms": taken for name, taken in laps_ms.items()
+    }
     return {name: round(taken, 2) for name, taken in times.items()} | {"kept": not laps_ms}
 
 

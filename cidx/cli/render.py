@@ -89,7 +89,9 @@ def timing(answer: Answer) -> str:
     """Where the time went, in one line."""
     times = dict(answer.timing or {})
     kept = " (hits kept from before)" if times.pop("kept", False) else ""
-    parts = ", ".join(f"{name.removesuffix('_ms')} {value:.1f}" for name, value in times.items())
+    parts = ", ".join(
+        f"{name.removesuffix('_ms').replace('_', ' ')} {value:.1f}" for name, value in times.items()
+    )
     return f"{parts}; {answer.took_ms:.1f} ms in all, by the {answer.served_by}{kept}"
 
 

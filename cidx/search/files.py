@@ -1,6 +1,7 @@
 """The files that a search may read, and their texts as they are on disk: never through a link, never beyond a size."""
 
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -41,21 +42,25 @@ class Texts:
     def __init__(self, root: Path, *, limit: int) -> None:
         self._root = os.fsencode(root)
         self._limit = limit
-        self._trusted: dict[bytes, bool] = {}
+        self._trusted = {self._root: True}
 
     def read(self, path: bytes) -> bytes | None:
         """The text of a file in UTF-8; None where it can't be read, or lies behind a link."""
         file = self._root + b"/" + path
-        folder = os.path.dirname(file)
-        if folder not in self._trusted:
-            # A folder that has become a link since may lead anywhere.
-            self._trusted[folder] = os.path.realpath(folder) == folder
-        if not self._trusted[folder]:
-            return None
         try:
+            if not self._may_enter(os.path.dirname(file)):
+                return None
             return encoding.utf8(source.read(file, limit=self._limit).data)
         except OSError:
             return None
+
+    def _may_enter(self, folder: bytes) -> bool:
+        """Whether this is still a folder: one that has become a link since may lead anywhere."""
+        known = self._trusted.get(folder)
+        if known is None:
+            above = self._may_enter(os.path.dirname(folder))
+            known = self._trusted[folder] = above and stat.S_ISDIR(os.lstat(folder).st_mode)
+        return known
 
 
 def hit(

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from cidx.api.answer import Hit, Match
 from cidx.api.query import Filters
@@ -18,6 +19,7 @@ from cidx.search.matching import Found
 from cidx.search.patience import Apart
 from cidx.search.pattern import All, Either, Literal, Need, Pattern, Word
 from cidx.store import source
+from cidx.store.fulltext import Part
 from cidx.store.records import ChunkRow
 from cidx.store.snapshot import Snapshot
 from cidx.text.tokenizer import LONGEST_WORD, terms
@@ -31,8 +33,9 @@ _WORTH_SHARE = 0.25
 _FEW_CHUNKS = 300
 # Shorter parts of words are in most files.
 _SHORTEST_PART = 3
-# Letters that `re` takes for these when it ignores case, as they stand in terms, which are in lower case.
-_ALSO = {"s": "[s\u017f]", "i": "(i\u0307|[i\u0131])"}
+_MOST_PARTS = 2
+# Files whose chunks are looked up together: more than are usually wanted need not be read.
+_AT_A_TIME = 16
 
 # Ends by raising when nobody waits for the answer any more.
 Check = Callable[[], None]
@@ -44,11 +47,16 @@ def find(
     """The chunks with matching lines, in order; None for lines that no chunk had when the index was made."""
     texts = Texts(root, limit=snapshot.largest_file_bytes)
     with _Matcher(wanted, check) as matcher:
+        matching: list[_Matching] = []
         for file in among:
             check()
             data = texts.read(file.path)
             if data is not None and (found := matcher.lines(data)):
-                yield from _hits(snapshot, file, data, found)
+                matching.append(_Matching(file, data, found))
+            if len(matching) == _AT_A_TIME:
+                yield from _hits(snapshot, matching)
+                matching = []
+        yield from _hits(snapshot, matching)
 
 
 def candidates(snapshot: Snapshot, wanted: Pattern, filters: Filters) -> Iterable[File]:
@@ -103,19 +111,33 @@ class _Matcher:
         return not (data.isascii() and folded.isascii()) or folded.encode() in data.lower()
 
 
-def _hits(
-    snapshot: Snapshot, file: File, data: bytes, found: list[Found]
-) -> Iterator[tuple[ChunkRow | None, Hit]]:
-    chunks = sorted(snapshot.catalogue.chunks_of_files([file.id]), key=lambda chunk: chunk.span.start_line)
+class _Matching(NamedTuple):
+    """A file with its text and what was found in it."""
+
+    file: File
+    data: bytes
+    found: list[Found]
+
+
+def _hits(snapshot: Snapshot, matching: Iterable[_Matching]) -> Iterator[tuple[ChunkRow | None, Hit]]:
+    """The chunks with what was found in these files, looked up together."""
+    chunks: dict[int, list[ChunkRow]] = {one.file.id: [] for one in matching}
+    for chunk in snapshot.catalogue.chunks_of_files(chunks):
+        chunks[chunk.file].append(chunk)
+    for one in matching:
+        yield from _hits_of_file(one, sorted(chunks[one.file.id], key=lambda chunk: chunk.span.start_line))
+
+
+def _hits_of_file(one: _Matching, chunks: list[ChunkRow]) -> Iterator[tuple[ChunkRow | None, Hit]]:
     starts = [chunk.span.start_line for chunk in chunks]
-    lines = source.lines_of(data)
+    lines = source.lines_of(one.data)
 
-    def place(one: Found) -> int:
-        at = bisect_right(starts, one[0]) - 1
-        return at if at >= 0 and one[0] <= chunks[at].span.end_line else -1
+    def place(found: Found) -> int:
+        at = bisect_right(starts, found[0]) - 1
+        return at if at >= 0 and found[0] <= chunks[at].span.end_line else -1
 
-    for at, group in groupby(found, place):
-        matches = [Match(*one) for one in group]
+    for at, group in groupby(one.found, place):
+        matches = [Match(*found) for found in group]
         if at >= 0:
             yield (
                 chunks[at],
@@ -123,7 +145,7 @@ def _hits(
             )
             continue
         for match in matches:
-            yield None, _added(file, lines, match)
+            yield None, _added(one.file, lines, match)
 
 
 def _added(file: File, lines: list[bytes], match: Match) -> Hit:
@@ -191,26 +213,29 @@ def _union(sets: Iterable[frozenset[int] | None]) -> frozenset[int] | None:
 
 def _holding(snapshot: Snapshot, literals: Iterable[Literal], *, ignores_case: bool) -> frozenset[int] | None:
     whole: list[str] = []
-    begun: list[str] = []
-    within: list[str] = []
+    begun: list[Part] = []
+    within: list[Part] = []
     for word in (word for literal in literals for word in pattern.words(literal)):
         if word.is_whole and not ignores_case:
             whole += terms(word.text)[:1]
-        elif expression := _expression(word, ignores_case=ignores_case):
-            (within if expression.startswith(".*") else begun).append(expression)
+        elif part := _part(word, any_case=ignores_case):
+            (begun if part.left else within).append(part)
     most = int(_WORTH_SHARE * len(snapshot.vectors)) + _FEW_CHUNKS
     found = snapshot.fulltext.holding(whole, begun, most=most)
-    if within and (found is None or len(found) > _FEW_CHUNKS):
-        # Each takes a look through all terms; the longest tells most.
-        return snapshot.fulltext.holding(whole, [*begun, max(within, key=len)], most=most)
+    # Each takes a look through all terms; the longest tell most.
+    for part in sorted(within, key=lambda part: -len(part.letters))[:_MOST_PARTS]:
+        if found is not None and len(found) <= _FEW_CHUNKS:
+            break
+        more = snapshot.fulltext.holding(whole, [*begun, part], most=most)
+        if more is not None:
+            found = more if found is None else found & more
     return found
 
 
-def _expression(word: Word, *, ignores_case: bool) -> str:
-    """What a term matches that comes from a word with this in it; empty where that tells nothing."""
-    core = word.text.strip("_").lower()
+def _part(word: Word, *, any_case: bool) -> Part | None:
+    """What a term has that comes from a word with this in it; None where that tells nothing."""
+    letters = word.text.strip("_").lower()
     shortest = 1 if word.is_whole else _SHORTEST_PART
-    if not core.isascii() or not shortest <= len(core) <= LONGEST_WORD:
-        return ""
-    letters = "".join(_ALSO.get(letter, letter) for letter in core) if ignores_case else core
-    return f"{'' if word.left else '.*'}{letters}{'' if word.right else '.*'}"
+    if not letters.isascii() or not shortest <= len(letters) <= LONGEST_WORD:
+        return None
+    return Part(letters, word.left, word.right, any_case)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 Found = tuple[int, int, int]
 
 LENGTH_BYTES = 8
+# A shorter literal is in so many lines that looking at each of them takes longer.
+_TELLING = 3
 _ENCODING = ("utf-8", "surrogateescape")
 
 
@@ -21,7 +23,7 @@ def lines(pattern: "re.Pattern[str]", text: str, *, literal: str, stays_in_line:
     `literal` is text that each of them holds, or empty; `stays_in_line` says that no match crosses a line end, so that
     the text may be searched at once.
     """
-    if stays_in_line and not literal:
+    if stays_in_line and len(literal) < _TELLING:
         return _at_once(pattern, text)
     return _one_by_one(pattern, text, literal)
 

@@ -10,12 +10,15 @@ import ctypes
 import errno
 import json
 import math
+import re
 import struct
 import sys
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import tantivy
 from tantivy import Occur, Query
@@ -31,6 +34,11 @@ BOOSTS = {"body": 1.0, "symbol": 0.5, "path": 0.5}
 MOST_TERMS = 64
 # Up to so many numbers are quicker named one by one than as a set (100: 0.33 against 0.86 ms).
 _FEW = 250
+# Terms that have a part: of more the chunks are hardly fewer than all. And so large a list of all terms is kept.
+_MOST_LISTED = 4096
+_LARGEST_VOCABULARY_BYTES = 16_000_000
+# Letters that `re` takes for these when it ignores case, as they stand in terms.
+_FORMS = {"s": "(?:s|\u017f)", "i": "(?:i\u0307|i|\u0131)"}
 # The fields that together hold every word of a chunk's lines.
 _TEXT_FIELDS = ("body",)
 # tantivy's BM25 saturates at k1 + 1 = 2.2 times the inverse document frequency.
@@ -53,10 +61,38 @@ def _schema() -> tantivy.Schema:
     return builder.build()
 
 
+class Part(NamedTuple):
+    """A part of a term, in small ASCII letters; `left` and `right` say that the term begins and ends with it.
+
+    In `any_case` also what `re` takes for these letters when it ignores case, as terms in lower case hold it.
+    """
+
+    letters: str
+    left: bool
+    right: bool
+    any_case: bool = False
+
+    @property
+    def expression(self) -> str:
+        """What matches the whole of such a term."""
+        return f"{'' if self.left else '.*'}{self._forms}{'' if self.right else '.*'}"
+
+    @property
+    def within(self) -> "re.Pattern[bytes]":
+        """What is found in a list of terms between newlines."""
+        edges = ("\n" if edge else "" for edge in (self.left, self.right))
+        return re.compile(self._forms.join(edges).encode())
+
+    @property
+    def _forms(self) -> str:
+        return "".join(map(_FORMS.get, self.letters, self.letters)) if self.any_case else self.letters
+
+
 class FullText:
     """A searcher on one commit; what is committed later is not seen. Safe to share between threads."""
 
     def __init__(self, folder: Path) -> None:
+        self._asked_for_parts = 0
         try:
             with _lazy_threads(), _panics_are_damage():
                 index = tantivy.Index.open(str(folder))
@@ -122,19 +158,20 @@ class FullText:
         return self.ceiling(terms) + likely
 
     def holding(
-        self, terms: Iterable[str], expressions: Iterable[str] = (), *, most: int
+        self, terms: Iterable[str], parts: Iterable[Part] = (), *, most: int
     ) -> frozenset[int] | None:
-        """The chunks that hold each of these terms, and for each expression a term that it matches as a whole.
+        """The chunks that hold each of these terms, and for each part a term that has it.
 
         None if there are more than `most`, or nothing to go by. A chunk with a word too long to be a term may hold what
-        an expression is meant to find.
+        a part is meant to find.
         """
-        fields = _TEXT_FIELDS
-        wanted = [[Query.term_query(self._schema, field, term, "freq") for field in fields] for term in terms]
-        for expression in expressions:
-            found = [Query.regex_query(self._schema, field, expression) for field in fields]
-            found += [Query.term_query(self._schema, field, OVERLONG, "freq") for field in fields]
-            wanted.append(found)
+        wanted = [
+            [Query.term_query(self._schema, field, term, "freq") for field in _TEXT_FIELDS] for term in terms
+        ]
+        for part in parts:
+            if (found := self._with(part)) is not None:
+                marks = [Query.term_query(self._schema, field, OVERLONG, "freq") for field in _TEXT_FIELDS]
+                wanted.append([*found, *marks])
         if not wanted:
             return None
         clauses = [
@@ -144,6 +181,29 @@ class FullText:
         query = Query.const_score_query(Query.boolean_query(clauses), 0.0)
         chunks = self._scores(query, most + 1)
         return frozenset(chunks) if len(chunks) <= most else None
+
+    def _with(self, part: Part) -> list[Query] | None:
+        """What finds the terms that have this; None where they are too many to tell anything."""
+        if not part.left:
+            # To look through all terms takes tantivy as long as writing a fifth of them down does: whoever asks again
+            # is answered from the list.
+            self._asked_for_parts += 1
+            if self._asked_for_parts > 1 and (listed := self._vocabulary):
+                found = _having(listed, part)
+                if len(found) > _MOST_LISTED:
+                    return None
+                return [Query.term_set_query(self._schema, field, found) for field in _TEXT_FIELDS]
+        return [Query.regex_query(self._schema, field, part.expression) for field in _TEXT_FIELDS]
+
+    @cached_property
+    def _vocabulary(self) -> bytes:
+        """Every term between newlines; empty where that would be too large to keep."""
+        with _panics_are_damage():
+            terms = {
+                term for field in _TEXT_FIELDS for term, _ in self._searcher.terms_with_prefix(field, "")
+            }
+        listed = "\n".join(("", *terms, "")).encode()
+        return listed if len(listed) <= _LARGEST_VOCABULARY_BYTES else b""
 
     def _scores(self, query: Query, limit: int) -> dict[int, float]:
         with _panics_are_damage():
@@ -192,6 +252,17 @@ class FullText:
 def _form(field: str, term: str) -> str:
     """How a field holds a term."""
     return term if field == "body" else stem(term)
+
+
+def _having(listed: bytes, part: Part) -> list[str]:
+    """The terms of a list between newlines that have this part, or a few more than count."""
+    found: list[str] = []
+    within, at = part.within, 0
+    while (match := within.search(listed, at)) and len(found) <= _MOST_LISTED:
+        start = listed.rfind(b"\n", 0, match.start() + part.left) + 1
+        at = listed.index(b"\n", start)
+        found.append(listed[start:at].decode())
+    return found
 
 
 def likeness(term: str, distance: int) -> int:

@@ -54,14 +54,28 @@ def size_of(stamp: bytes) -> int:
 def read(path: bytes, *, limit: int | None = None, now_ns: int = 0) -> Source:
     """A regular file's bytes, or its first `limit`; with `now_ns`, a stamp too young to trust is `YOUNG`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    with os.fdopen(descriptor, "rb", closefd=True) as stream:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise NotRegular(f"{path!r} is not a regular file")
         young = now_ns and any(
             -_SAME_TICK_NS < time_ns - now_ns < _SKEW_NS for time_ns in (found.st_mtime_ns, found.st_ctime_ns)
         )
-        return Source(stream.read(-1 if limit is None else limit), YOUNG if young else stamp(found))
+        # One more than there is, so that a file that can't be read says so even if it claims to be empty.
+        size = found.st_size + 1
+        return Source(
+            _read(descriptor, size if limit is None else min(size, limit)), YOUNG if young else stamp(found)
+        )
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    """So many bytes, or fewer where the file ends."""
+    data = os.read(descriptor, size)
+    while data and len(data) < size and (more := os.read(descriptor, size - len(data))):
+        data += more
+    return data
 
 
 def digest(data: bytes) -> bytes:

@@ -157,9 +157,9 @@ def test_the_time_is_broken_down(tree: Tree) -> None:
     for name in ("freshness", "candidates", "ranking", "reading", "rendering", "by the process"):
         assert name in ran.err
     answer = tree.query("age", "--timing")
-    assert set(answer["timing"]) == {
-        "freshness_ms", "candidates_ms", "ranking_ms", "reading_ms", "rendering_ms", "kept",
-    }  # fmt: skip
+    names = {"freshness_ms", "candidates_ms", "ranking_ms", "reading_ms", "rendering_ms", "kept"}
+    assert set(answer["timing"]) >= names
+    assert not any(" " in name for name in answer["timing"])
     assert "timing" not in tree.query("age")
 
 

@@ -142,6 +142,23 @@ def test_what_the_index_narrows_to_is_less_than_all(snapshot: Snapshot) -> None:
     assert len(paths(r"\d+")) == len(snapshot.catalogue.languages())
 
 
+def test_a_list_of_all_terms_narrows_as_the_look_through_them_does(tree: Tree) -> None:
+    """Whoever asks again is answered from a list that the first question does without."""
+    from cidx.store.fulltext import Part
+
+    parts = [
+        Part(letters, left, right, any_case)
+        for letters in ("needle", "eedl", "s", "sieve", "istanbul", "queryset", "get_")
+        for left in (False, True)
+        for right in (False, True)
+        for any_case in (False, True)
+    ]
+    warm = tree.snapshot().fulltext
+    for part in parts:
+        first = tree.snapshot().fulltext.holding([], [part], most=1000)
+        assert warm.holding([], [part], most=1000) == first, part
+
+
 def test_a_changed_file_is_searched_as_it_is_now(changed: Tree) -> None:
     hits = changed.query("needle", "--regex", "-l", "0")["hits"]
     assert [
