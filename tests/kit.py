@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,10 +124,12 @@ class Tree:
             **extra,
         }
 
-    def spawn(self, *argv: str, **extra: str) -> "subprocess.Popen[str]":
+    def spawn(
+        self, *argv: str, interpreter: Sequence[str] = (sys.executable,), **extra: str
+    ) -> "subprocess.Popen[str]":
         """Start a command line in a process of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "cidx", *argv],
+            [*interpreter, "-m", "cidx", *argv],
             cwd=self.root,
             env=self.process_environment(**{"PYTHONPATH": str(Path(__file__).parents[1]), **extra}),
             stdin=subprocess.DEVNULL,

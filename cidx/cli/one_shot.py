@@ -52,8 +52,9 @@ class OneShot:
             from cidx.text import embedder
 
             with _open(repository) as snapshot:
+                found = freshness.look(snapshot, listing, settings.index)
                 fresh, indexed = freshness.refresh(
-                    repository, snapshot, listing, settings=settings, embedder=embedder.packaged()
+                    repository, snapshot, found, settings=settings, embedder=embedder.packaged()
                 )
                 if not indexed:
                     yield snapshot, fresh

@@ -20,6 +20,7 @@ from cidx.client import address
 from cidx.daemon.answers import Answers
 from cidx.daemon.service import Reply
 from cidx.daemon.vitals import Vitals
+from cidx.daemon.watched import WatchedTree
 from cidx.repository import repository as repositories
 from cidx.repository import settings as all_settings
 from cidx.repository.repository import Repository, UserFolders
@@ -28,10 +29,6 @@ from cidx.repository.settings import Settings
 if TYPE_CHECKING:
     from cidx.store.snapshot import Snapshot
 
-# A look at the tree this young answers for itself; one a little older is renewed beside the answer, and
-# only one older still makes the answer wait.
-_RENEW_S = 1.0
-_TOO_OLD_S = 5.0
 # How long the answer to "may this folder be used" holds: asking takes a git process.
 _TRUST_S = 10.0
 
@@ -70,14 +67,11 @@ class Warm:
         self._users = users
         self._vitals = vitals
         self._lock = threading.Lock()
-        self._looking = threading.Lock()
         self._open: _Open | None = None
-        self._freshness = Freshness()
-        self._looked = -_TOO_OLD_S
         self._repository = repositories.at(root, users)
         self._trusted = time.monotonic()
         self._settings: tuple[object, Settings] | None = None
-        self._looks = 0
+        self._tree = WatchedTree(self.published, vitals)
         self._answers = Answers()
 
     # What a session asks
@@ -120,16 +114,10 @@ class Warm:
 
     @contextmanager
     def fresh(self, repository: Repository, settings: Settings) -> "Iterator[tuple[Snapshot, Freshness]]":
-        """The generation to answer from, and how fresh it was when the tree was last looked at."""
-        age = time.monotonic() - self._looked
-        if age >= _TOO_OLD_S:
-            with self._looking:
-                if time.monotonic() - self._looked >= _TOO_OLD_S:
-                    self._look(repository, settings)
-        elif age >= _RENEW_S and self._looking.acquire(blocking=False):
-            threading.Thread(target=self._look_aside, args=(repository, settings), daemon=True).start()
+        """The generation to answer from, and how fresh it is."""
+        fresh = self._tree.fresh(repository, settings)
         with self.published(repository) as snapshot:
-            yield snapshot, self._freshness
+            yield snapshot, fresh
 
     def hits(
         self, snapshot: "Snapshot", fresh: Freshness, query: Query, retrieve: Callable[[], list[Hit]]
@@ -162,9 +150,9 @@ class Warm:
             if known is not None:
                 self._vitals.event("cache_hits")
                 return known
-        before = (self._looks, self._known_state())
+        before = (self._tree.looks, self._known_state())
         said, repeatable = answer()
-        after = (self._looks, self._known_state())
+        after = (self._tree.looks, self._known_state())
         if repeatable and before == after and after[1] is not None:
             self._answers.keep(after[1], question, said, size_bytes=len(said.out) + len(said.err))
         return said
@@ -184,7 +172,7 @@ class Warm:
                 "vectors": len(held.snapshot.vectors) if held else 0,
                 "answers": len(self._answers),
                 "bytes": (held.snapshot.vectors.size_bytes if held else 0) + self._answers.size_bytes,
-                "changed_files": self._freshness.changed_files,
+                **self._tree.describe(),
             }
 
     def clear(self) -> None:
@@ -192,17 +180,17 @@ class Warm:
         with self._lock:
             self._retire()
             self._answers.clear()
-            self._looked = -_TOO_OLD_S
+        self._tree.forget()
 
     # Plumbing
 
     def _state(self, generation: int, fresh: Freshness) -> Hashable:
         """Differs whenever an answer may: a file that has changed may have changed again at each look."""
-        return (generation, fresh, 0 if fresh.fresh else self._looks)
+        return (generation, fresh, 0 if fresh.fresh else self._tree.looks)
 
     def _known_state(self) -> Hashable:
         held = self._open
-        return self._state(held.snapshot.generation, self._freshness) if held is not None else None
+        return self._state(held.snapshot.generation, self._tree.last) if held is not None else None
 
     def _checked_state(self, directory: Path, environment: Mapping[str, str]) -> Hashable:
         """The state that an answer for this folder would come from now; None where it would be an error."""
@@ -212,29 +200,6 @@ class Warm:
                 return self._state(snapshot.generation, fresh)
         except CidxError:
             return None
-
-    def _look(self, repository: Repository, settings: Settings) -> None:
-        """Look at the tree, and bring small changes in. Under `_looking`."""
-        from cidx.index import freshness
-        from cidx.index.files import Listing
-        from cidx.text import embedder
-
-        with Listing(repository) as listing, self.published(repository) as snapshot:
-            self._freshness, _ = freshness.refresh(
-                repository, snapshot, listing, settings=settings, embedder=embedder.packaged()
-            )
-        self._looked = time.monotonic()
-        self._looks += 1
-        self._vitals.event("looks")
-
-    def _look_aside(self, repository: Repository, settings: Settings) -> None:
-        try:
-            self._look(repository, settings)
-        except (CidxError, OSError):
-            # The next answer has to look for itself, and tells.
-            self._looked = -_TOO_OLD_S
-        finally:
-            self._looking.release()
 
     def _lease(self, repository: Repository) -> _Open:
         with self._lock:

@@ -29,11 +29,15 @@ def policy(settings: IndexSettings, attributes: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """`suspects` are known files whose stamp differs: touched, or changed. `gone` are paths."""
+    """`suspects` are known files whose stamp differs: touched, or changed. `gone` are paths.
+
+    `distrust` says that every known file is a suspect, because the rules have changed.
+    """
 
     new: Sequence[Entry]
     suspects: Sequence[Entry]
     gone: Sequence[bytes]
+    distrust: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.new or self.suspects or self.gone)
@@ -67,4 +71,5 @@ def compare(
             and (distrust or min(entry.size_bytes, source.size_of(known[entry.path])) <= limit)
         ],
         gone=[] if all_there else sorted(known.keys() - {entry.path for entry in entries}),
+        distrust=distrust,
     )

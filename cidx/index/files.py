@@ -8,7 +8,7 @@ no link is followed: a path below a linked folder is outside.
 import os
 import stat
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -84,8 +84,114 @@ class Listing:
         return [entry for entry in entries if entry.path in wanted]
 
 
-def _start_git(root: bytes) -> "subprocess.Popen[bytes] | None":
-    command = [*GIT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+class Among(NamedTuple):
+    """What a listing has of some paths, and which of them are there but never listed."""
+
+    entries: list[Entry]
+    unlisted: frozenset[bytes] = frozenset()
+
+
+def among(
+    repository: Repository, paths: Iterable[bytes], *, known: Container[bytes], exclude: Sequence[str] = ()
+) -> Among | None:
+    """A listing of these paths alone, which are not too many for a command line; None where only a whole one tells.
+
+    Those that are `known` have been listed before under the same rules.
+    """
+    root = os.fsencode(repository.root)
+    wanted = list(paths)
+    new = [path for path in wanted if path not in known and os.path.lexists(below(root, path))]
+    listed: list[bytes] = []
+    if new:
+        git = _start_git(root, new) if repository.in_git else None
+        try:
+            listed = _not_ignored(root, new) if git is None else _git_paths(git, root)
+        except CidxError:
+            return None
+    entries, folders = _stat_all(root, [*(path for path in wanted if path in known), *listed])
+    if folders:
+        return None
+    entries.sort(key=itemgetter(0))
+    kept = set(
+        ignore.keep(
+            [entry.path for entry in entries], rules=_cidxignores_above(root, entries), exclude=exclude
+        )
+    )
+    return Among([entry for entry in entries if entry.path in kept], frozenset(new).difference(listed))
+
+
+def folders(
+    root: bytes, *, in_git: bool, ignored: Container[bytes] = (), top: bytes = b""
+) -> Iterator[bytes]:
+    """The folders whose files may be listed, `top` first, each before it is looked into; b"" is the root.
+
+    In git, `ignored` are those that git does not look into; elsewhere the ignore files tell.
+    """
+    rules = ignore.Rules()
+    if not in_git:
+        _add_rules(rules, root, [*ignore.enclosing(top)])
+    pending = [top]
+    while pending:
+        folder = pending.pop()
+        yield folder
+        if not in_git:
+            _add_rules(rules, root, [folder])
+        try:
+            found = [_join(folder, entry.name) for entry in _scan(root, folder) if _is_folder_to_list(entry)]
+        except OSError:
+            continue
+        pending += [
+            path
+            for path in found
+            if path not in ignored and (in_git or rules.verdict(path, is_folder=True) is not True)
+        ]
+
+
+def is_never_listed(path: bytes) -> bool:
+    """Whether a path is in a folder of ours or of a version control."""
+    return not _NEVER.isdisjoint(path.split(b"/")) or path.split(b"/", 1)[0] in _VERSION_CONTROL
+
+
+def below(root: bytes, path: bytes) -> bytes:
+    return root + b"/" + path if path else root
+
+
+def _is_folder_to_list(entry: "os.DirEntry[bytes]") -> bool:
+    return (
+        entry.name not in _NEVER
+        and entry.name not in _VERSION_CONTROL
+        and entry.is_dir(follow_symlinks=False)
+    )
+
+
+def _not_ignored(root: bytes, paths: Iterable[bytes]) -> list[bytes]:
+    """As a walk would decide, without a walk."""
+    wanted = list(paths)
+    rules = ignore.Rules()
+    _add_rules(rules, root, {folder for path in wanted for folder in ignore.enclosing(path)})
+    memo: dict[bytes, bool] = {}
+    return [path for path in wanted if not rules.ignores(path, memo)]
+
+
+def _add_rules(
+    rules: ignore.Rules, root: bytes, folders: Iterable[bytes], *, name: bytes = b".gitignore"
+) -> None:
+    for folder in folders:
+        if content := _read(below(root, _join(folder, name))):
+            rules.add(folder, content)
+
+
+def _cidxignores_above(root: bytes, entries: Sequence[Entry]) -> ignore.Rules:
+    """The rules of every `.cidxignore` that speaks of an entry."""
+    rules = ignore.Rules()
+    above = {folder for entry in entries for folder in ignore.enclosing(entry.path)}
+    _add_rules(rules, root, above, name=ignore.CIDXIGNORE)
+    return rules
+
+
+def _start_git(root: bytes, paths: Sequence[bytes] = ()) -> "subprocess.Popen[bytes] | None":
+    command = [*GIT, "--literal-pathspecs", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    command += ["--", *map(os.fsdecode, paths)] if paths else []
     try:
         return subprocess.Popen(
             command, cwd=root, env=git_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -5,12 +5,13 @@ answer says how many files differ.
 """
 
 import os
+from collections.abc import Iterable
 
 from cidx.api.answer import Freshness
 from cidx.api.errors import CidxError
 from cidx.index import attributes, changes
 from cidx.index.changes import Changes
-from cidx.index.files import Listing
+from cidx.index.files import Listing, among
 from cidx.repository.repository import Repository
 from cidx.repository.settings import IndexSettings, Settings
 from cidx.store import source
@@ -27,29 +28,41 @@ _COUNTED_BY_CONTENT = 200
 
 
 def refresh(
-    repository: Repository,
-    snapshot: Snapshot,
-    listing: Listing,
-    *,
-    settings: Settings,
-    embedder: Embedder,
+    repository: Repository, snapshot: Snapshot, found: Changes, *, settings: Settings, embedder: Embedder
 ) -> tuple[Freshness, bool]:
-    """How fresh the published generation is now, and whether that is a newer one than the snapshot."""
-    found = look(snapshot, listing, settings.index)
+    """How fresh the published generation is, of which `found` may have changed, and whether that is a newer one now."""
     if not found:
         return Freshness(), False
     usable = snapshot.model == embedder.version
     if settings.daemon.auto_index and usable and _is_small(found, settings.index):
         from cidx.index import indexer  # grammars, chunker and writer: only for who has something to index
 
+        seen = None if found.distrust else indexer.Seen(found, snapshot.generation)
         try:
-            indexer.run(repository, indexer.Job(settings=settings.index, embedder=embedder, wait=False))
+            indexer.run(
+                repository, indexer.Job(settings=settings.index, embedder=embedder, wait=False, seen=seen)
+            )
         except CidxError:
             # Somebody else is writing, or the disk refuses: the published generation still answers.
             pass
         else:
             return Freshness(), True
     return Freshness(changed_files=count_changed(repository, snapshot, found, settings.index)), False
+
+
+def look_at(
+    repository: Repository, snapshot: Snapshot, paths: Iterable[bytes], settings: IndexSettings
+) -> tuple[Changes, frozenset[bytes]] | None:
+    """What may have changed of these paths, where nothing else can have, and which of them never count.
+
+    None where only a look at the tree tells.
+    """
+    wanted = list(paths)
+    known = {row.path: row.stamp for row in snapshot.catalogue.files_at(wanted)}
+    found = among(repository, wanted, known=known, exclude=settings.exclude)
+    if found is None:
+        return None
+    return changes.compare(found.entries, known, limit=settings.max_file_bytes), found.unlisted
 
 
 def look(snapshot: Snapshot, listing: Listing, settings: IndexSettings) -> Changes:

@@ -77,7 +77,7 @@ class Rules:
 
     def verdict(self, path: bytes, *, is_folder: bool = False) -> bool | None:
         """True: ignored, False: taken back, None: no rule speaks of exactly this path."""
-        for folder in _enclosing(path):
+        for folder in enclosing(path):
             spec = self._by_folder.get(folder)
             if spec is None:
                 continue
@@ -95,7 +95,7 @@ class Rules:
         return self.verdict(path) is True
 
     def _folder_ignored(self, folder: bytes, memo: dict[bytes, bool]) -> bool:
-        for part in reversed([folder, *_enclosing(folder)][:-1]):
+        for part in reversed([folder, *enclosing(folder)][:-1]):
             known = memo.get(part)
             if known is None:
                 known = memo[part] = self.verdict(part, is_folder=True) is True
@@ -122,7 +122,7 @@ def keep(paths: Iterable[bytes], *, rules: Rules, exclude: Iterable[str]) -> lis
     ]
 
 
-def _enclosing(path: bytes) -> Iterable[bytes]:
+def enclosing(path: bytes) -> Iterable[bytes]:
     """The folders above a path, the nearest first, the root last."""
     while path:
         path = path.rpartition(b"/")[0]

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from cidx import log
 from cidx.api.errors import CidxError, Code, Damaged, NotIndexed
@@ -38,12 +39,20 @@ _WORTH_WORKERS_BYTES = 4_000_000
 _MOST_WORKERS = 8
 
 
+class Seen(NamedTuple):
+    """What may have changed since a generation, as somebody has just seen it."""
+
+    changes: Changes
+    generation: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Job:
     """What a run needs besides the repository.
 
-    `listing` is one that was begun before, to save time. `on_wait` is told who else is writing; `verify` reads all of
-    the index first, to heal what is damaged.
+    `listing` is one that was begun before, to save time; with what was `seen` the tree is not listed at all, unless
+    somebody else has published since. `on_wait` is told who else is writing; `verify` reads all of the index first, to
+    heal what is damaged.
     """
 
     settings: IndexSettings
@@ -52,6 +61,7 @@ class Job:
     verify: bool = False
     wait: bool = True
     listing: Listing | None = None
+    seen: Seen | None = None
     report: Report = silent
     on_wait: Callable[[str], None] | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -65,10 +75,11 @@ def run(repository: Repository, job: Job) -> Summary:
         prepare(repository)
         job.report(Progress("looking for changes"))
         check = seal.Check(repository.index_folder) if job.verify and not job.clear else None
-        with job.listing or Listing(repository) as listing:
-            entries = listing.entries(exclude=job.settings.exclude)
+        tree = _Tree(repository, job)
+        if job.seen is None:
+            tree.entries()
         try:
-            summary = _update(repository, job, entries, check, held)
+            summary = _update(repository, job, tree, check, held)
         except OSError as error:
             raise write_failure(error, repository.index_folder) from error
     summary = replace(summary, took_s=time.perf_counter() - started)
@@ -79,12 +90,12 @@ def run(repository: Repository, job: Job) -> Summary:
 def _update(
     repository: Repository,
     job: Job,
-    entries: list[Entry],
+    tree: "_Tree",
     check: seal.Check | None,
     held: Callable[[], bool],
 ) -> Summary:
     if job.clear:
-        return _rebuild(repository, job, entries, why="asked for")
+        return _rebuild(repository, job, tree, why="asked for")
     try:
         with Writer.update(
             repository.index_folder,
@@ -92,9 +103,9 @@ def _update(
             dimensions=job.embedder.dimensions,
             check=check,
         ) as writer:
-            return _Run(repository, job, writer).bring_in(entries)
+            return _Run(repository, job, writer).bring_in(tree, seen=job.seen)
     except NotIndexed as error:
-        return _rebuild(repository, job, entries, why=error.why)
+        return _rebuild(repository, job, tree, why=error.why)
     except Damaged as error:
         if not held():
             raise CidxError(
@@ -103,14 +114,37 @@ def _update(
                 why="the index that was being brought up to date is gone",
                 next_step="cidx index",
             ) from error
-        return _rebuild(repository, job, entries, why=f"{error.what}: {error.why}")
+        return _rebuild(repository, job, tree, why=f"{error.what}: {error.why}")
 
 
-def _rebuild(repository: Repository, job: Job, entries: list[Entry], *, why: str) -> Summary:
+def _rebuild(repository: Repository, job: Job, tree: "_Tree", *, why: str) -> Summary:
     with Writer.rebuild(
         repository.index_folder, model=job.embedder.version, dimensions=job.embedder.dimensions
     ) as writer:
-        return replace(_Run(repository, job, writer).bring_in(entries), rebuilt=True, why_rebuilt=why)
+        return replace(_Run(repository, job, writer).bring_in(tree), rebuilt=True, why_rebuilt=why)
+
+
+class _Tree:
+    """The files of the repository, listed when somebody needs them."""
+
+    def __init__(self, repository: Repository, job: Job) -> None:
+        self._repository = repository
+        self._begun = job.listing
+        self._exclude = job.settings.exclude
+        self._entries: list[Entry] | None = None
+
+    def entries(self) -> list[Entry]:
+        if self._entries is None:
+            with self._begun or Listing(self._repository) as listing:
+                self._entries = listing.entries(exclude=self._exclude)
+        return self._entries
+
+    def list_again(self) -> bool:
+        """Whether what was listed was begun before the lock was ours: it may be older than the index."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            self._entries = None
+        return begun is not None
 
 
 class _Run:
@@ -126,18 +160,11 @@ class _Run:
         self._added = 0
         self._changed = 0
 
-    def bring_in(self, entries: list[Entry]) -> Summary:
-        settings = self._job.settings
-        wanted = changes.policy(settings, attributes.digest(self._root, entries))
-        stamps, distrust = self._writer.stamps(), self._writer.policy != wanted
-        found = changes.compare(entries, stamps, limit=settings.max_file_bytes, distrust=distrust)
-        if self._job.listing is not None and self._is_here(found.gone):
-            # Begun before the lock was ours, it may be older than the index.
-            with Listing(self._repository) as listing:
-                entries = listing.entries(exclude=settings.exclude)
-            found = changes.compare(entries, stamps, limit=settings.max_file_bytes, distrust=distrust)
-        if self._writer.policy != wanted:
-            self._writer.set_policy(wanted)
+    def bring_in(self, tree: _Tree, *, seen: Seen | None = None) -> Summary:
+        if seen is None or seen.generation != self._writer.generation or self._is_here(seen.changes.gone):
+            found = self._compare(tree)
+        else:
+            found = seen.changes
         for row in self._writer.files_at(found.gone):
             self._writer.remove_file(row)
         self._bring_in(found)
@@ -158,6 +185,18 @@ class _Run:
             skipped=skipped,
             publish_s=publish_s,
         )
+
+    def _compare(self, tree: _Tree) -> Changes:
+        settings = self._job.settings
+        wanted = changes.policy(settings, attributes.digest(self._root, tree.entries()))
+        stamps, distrust = self._writer.stamps(), self._writer.policy != wanted
+        limit = settings.max_file_bytes
+        found = changes.compare(tree.entries(), stamps, limit=limit, distrust=distrust)
+        if self._is_here(found.gone) and tree.list_again():
+            found = changes.compare(tree.entries(), stamps, limit=limit, distrust=distrust)
+        if self._writer.policy != wanted:
+            self._writer.set_policy(wanted)
+        return found
 
     def _is_here(self, paths: Iterable[bytes]) -> bool:
         return any(os.path.lexists(self._root + b"/" + path) for path in paths)

@@ -107,6 +107,11 @@ class Writer:
             return writer
 
     @property
+    def generation(self) -> int:
+        """The one that this writer goes on from."""
+        return self._generation
+
+    @property
     def policy(self) -> str:
         """What decided, when this was indexed, which files are indexed."""
         return str(self._catalogue.meta("policy"))

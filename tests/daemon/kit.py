@@ -4,8 +4,9 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +64,16 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def serving(tree: Tree, **environment: str) -> Iterator[Daemon]:
+def serving(
+    tree: Tree, *, interpreter: Sequence[str] = (sys.executable,), **environment: str
+) -> Iterator[Daemon]:
     """The foreground daemon of a tree, ready; it has left when the block ends."""
     # A socket's path has at most 107 bytes, which the folders of tests use up.
     runtime = Path(environment.pop("XDG_RUNTIME_DIR", "") or tempfile.mkdtemp(prefix="cidx-"))
     # Nobody reads its records: a pipe full of them would stop it.
     quiet = {"CIDX_LOG": "warning"}
-    process = tree.spawn("daemon", "serve", **{"XDG_RUNTIME_DIR": str(runtime), **quiet, **environment})
+    extra = {"XDG_RUNTIME_DIR": str(runtime), **quiet, **environment}
+    process = tree.spawn("daemon", "serve", interpreter=interpreter, **extra)
     try:
         assert process.stderr is not None
         said = process.stderr.readline()

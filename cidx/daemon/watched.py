@@ -1,0 +1,207 @@
+"""Whether the tree still agrees with the published generation: looked at when asked, watched in between.
+
+While it is watched, a look costs what has changed and not what there is, and a quiet tree costs nothing. What somebody
+has written before asking is in the answer: what the system has noted is read before each one. Edits are brought in soon
+after they are made, so that the next answer need not wait. Where the system can't watch so much, the tree is looked at
+now and then. Safe to share between threads.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from cidx import log
+from cidx.api.answer import Freshness
+from cidx.api.errors import CidxError
+from cidx.daemon.vitals import Vitals
+from cidx.repository.repository import Repository
+from cidx.repository.settings import Settings
+
+if TYPE_CHECKING:
+    from cidx.index.changes import Changes
+    from cidx.index.watch import Touched, Watch
+    from cidx.store.snapshot import Snapshot
+
+# Where nothing is watched: a look this young answers for itself; one a little older is renewed beside the answer, and
+# only one older still makes the answer wait.
+_RENEW_S = 1.0
+_TOO_OLD_S = 5.0
+# A burst of changes is over when nothing happened for so long; and is looked at in any case after the longer time.
+_CALM_S = 0.05
+_BURST_S = 1.0
+# How long git may be in the middle of a checkout.
+_GIT_S = 10.0
+
+Published = Callable[[Repository], "AbstractContextManager[Snapshot]"]
+
+
+class WatchedTree:
+    """The tree of one repository. `looks` counts how often it was looked at."""
+
+    def __init__(self, published: Published, vitals: Vitals) -> None:
+        self._published = published
+        self._vitals = vitals
+        self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._freshness = Freshness()
+        self._looked_at: float | None = None
+        self._asked: tuple[Repository, Settings] | None = None
+        self._watch: Watch | None = None
+        self._follower: threading.Thread | None = None
+        self._touched: Touched | None = None
+        self._unwatchable = ""
+        self.looks = 0
+
+    @property
+    def last(self) -> Freshness:
+        """As it was seen last."""
+        return self._freshness
+
+    def fresh(self, repository: Repository, settings: Settings) -> Freshness:
+        """How fresh the published generation is now, with small changes brought in."""
+        self._ask(repository, settings)
+        if self._watch is None:
+            self._look_now_and_then()
+        elif self._has_been_touched():
+            with self._looking:
+                if self._has_been_touched():
+                    self._look()
+        return self._freshness
+
+    def forget(self) -> None:
+        """Watch no more, and look at everything when asked again."""
+        with self._lock:
+            self._looked_at, self._touched = None, None
+            watch, self._watch, self._follower = self._watch, None, None
+        if watch is not None:
+            watch.stop()
+
+    def describe(self) -> dict[str, object]:
+        """For the status."""
+        watch = self._watch
+        return {
+            "changed_files": self._freshness.changed_files,
+            "watched_folders": len(watch) if watch is not None else 0,
+            "unwatchable": self._unwatchable,
+        }
+
+    # Looking
+
+    def _ask(self, repository: Repository, settings: Settings) -> None:
+        """Note who asks how; the first one has the tree watched from then on."""
+        with self._lock:
+            if self._asked is not None and self._asked[1].index != settings.index:
+                self._looked_at, self._touched = None, None
+            self._asked = (repository, settings)
+            if self._follower is None and not self._unwatchable:
+                self._follower = threading.Thread(target=self._follow, args=(repository,), daemon=True)
+                self._follower.start()
+
+    def _look_now_and_then(self) -> None:
+        if self._age_s() >= _TOO_OLD_S:
+            with self._looking:
+                if self._age_s() >= _TOO_OLD_S:
+                    self._look()
+        elif self._age_s() >= _RENEW_S and self._looking.acquire(blocking=False):
+            threading.Thread(target=self._look_aside, daemon=True).start()
+
+    def _look_aside(self) -> None:
+        try:
+            self._look()
+        except (CidxError, OSError):
+            # The next answer has to look for itself, and tells.
+            self._looked_at = None
+        finally:
+            self._looking.release()
+
+    def _age_s(self) -> float:
+        return float("inf") if self._looked_at is None else time.monotonic() - self._looked_at
+
+    def _has_been_touched(self) -> bool:
+        """Whether there is something to look at."""
+        with self._lock:
+            if self._watch is not None:
+                found = self._watch.touched()
+                self._touched = found if self._touched is None else self._touched | found
+            return self._looked_at is None or bool(self._touched)
+
+    def _look(self) -> None:
+        """Look at what was touched, and bring small changes in. Under `_looking`."""
+        from cidx.index import freshness
+        from cidx.text import embedder
+
+        with self._lock:
+            assert self._asked is not None
+            repository, settings = self._asked
+            touched, self._touched = self._touched, None
+            partly = touched is not None and self._looked_at is not None and self._freshness.fresh
+            # Until this look has ended well the next one has to look at everything.
+            self._looked_at = None
+        started = time.monotonic()
+        with self._published(repository) as snapshot:
+            found = self._changes(snapshot, repository, settings, touched if partly else None)
+            self._freshness, _ = freshness.refresh(
+                repository, snapshot, found, settings=settings, embedder=embedder.packaged()
+            )
+        self._looked_at = started
+        self.looks += 1
+        self._vitals.event("looks")
+
+    def _changes(
+        self, snapshot: "Snapshot", repository: Repository, settings: Settings, touched: "Touched | None"
+    ) -> "Changes":
+        from cidx.index import freshness
+        from cidx.index.files import Listing
+
+        if touched is not None and not touched.everything:
+            found = freshness.look_at(repository, snapshot, touched.paths, settings.index)
+            if found is not None:
+                if (watch := self._watch) is not None:
+                    watch.pass_over(found[1])
+                return found[0]
+        with Listing(repository) as listing:
+            return freshness.look(snapshot, listing, settings.index)
+
+    # Watching
+
+    def _follow(self, repository: Repository) -> None:
+        """Watch until told to stop: a thread's life."""
+        from cidx.index.watch import Watch
+
+        try:
+            watch = Watch(repository)
+        except OSError as error:
+            self._unwatchable = error.strerror or str(error)
+            log.get().warning("tree can't be watched", extra=log.fields(why=self._unwatchable))
+            return
+        try:
+            with self._lock:
+                if self._follower is not threading.current_thread():
+                    return
+                self._watch = watch
+            log.get().debug("tree watched", extra=log.fields(folders=len(watch)))
+            self._bring_in(watch)
+            while watch.wait():
+                self._bring_in(watch)
+        finally:
+            with self._lock:
+                if self._watch is watch:
+                    self._watch = None
+            watch.close()
+
+    def _bring_in(self, watch: "Watch") -> None:
+        """Wait until a burst of changes is over, and look."""
+        until = time.monotonic() + _BURST_S
+        while self._has_been_touched() and watch.wait(_CALM_S) and time.monotonic() < until:
+            pass
+        until = time.monotonic() + _GIT_S
+        while watch.is_git_busy and time.monotonic() < until:
+            time.sleep(_CALM_S)
+        with self._looking:
+            if self._watch is watch and self._has_been_touched():
+                try:
+                    self._look()
+                except (CidxError, OSError) as error:
+                    log.get().debug("look failed", extra=log.fields(why=str(error)))
