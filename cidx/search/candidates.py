@@ -69,13 +69,14 @@ class Looking:
     ) -> Found:
         """The best of each kind, as many as `depth` (None: all), of the files that are left, but for those known.
 
-        `also` are candidates whatever their score.
+        `also` are candidates whatever their score. Beside the words, half as many near vectors do as well.
         """
         found = Found()
         if self.mode is not Mode.SEMANTIC:
             self._match(found, depth, within)
         if self.mode is not Mode.FTS and self.vector is not None:
-            self._approach(found, depth, within)
+            halved = depth // 2 if depth is not None and self.mode is Mode.HYBRID else depth
+            self._approach(found, halved, within)
         found.chunks |= {
             chunk.id: chunk
             for chunk in self.snapshot.catalogue.candidates(set(also) - found.chunks.keys())

@@ -5,11 +5,9 @@ that. All of it follows from the query and the generation, nothing from filters 
 out. Each part is there because the hits are worse without it; docs/performance.md says by how much.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from cidx.search.intent import Intent
 from cidx.search.roles import Bearing, Role
@@ -22,7 +20,7 @@ from cidx.text.tokenizer import terms
 class Weights:
     """How much each kind of evidence adds, or, of what stands behind and of further chunks, how much it leaves."""
 
-    definition: float = 1.0
+    definition: float = 4.0
     name: float = 0.2
     file_name: float = 0.25
     folder: float = 0.5
@@ -47,8 +45,9 @@ PARTS: Mapping[str, Callable[[Weights], Weights]] = {
     "prose-behind": lambda weights: replace(weights, prose=1.0),
     "variety": lambda weights: replace(weights, further=1.0),
 }
-# A definition named in a sentence is worth this much of one that is all that was asked for.
-_MENTIONED = 0.5
+# A definition named in a sentence is worth this much of one that is all that was asked for: there it has to outweigh
+# whoever says the name again and again.
+_MENTIONED = 0.125
 # Of a file's best chunks after the first, the second counts in full, each further one half of the one before.
 _NEIGHBOURS = (1.0, 0.5, 0.25)
 # Shorter words abbreviate nothing.
@@ -57,12 +56,9 @@ _SHORTEST = 3
 _HALF = 0.5
 
 
-class Ranked(NamedTuple):
-    """A candidate with what it is worth, which has no upper limit."""
-
-    worth: float
-    path: bytes
-    chunk: int
+# What a candidate is worth (without an upper limit), negated; its file's path; its id. They sort as they rank: of the
+# same worth by place, as ids grow within a file from line to line.
+Ranked = tuple[float, bytes, int]
 
 
 @dataclass(slots=True)
@@ -72,88 +68,95 @@ class Ranking:
     intent: Intent
     weights: Weights
     defining: AbstractSet[int]
-    bearing: Callable[[int], Bearing]
     _coherence: dict[int, float] = field(default_factory=dict)
     _seen: dict[int, int] = field(default_factory=dict)
     _agreeing: dict[str, float] = field(default_factory=dict)
-    _boosts: dict[int, tuple[float, float]] = field(default_factory=dict)
 
-    def first(self, candidates: Iterable[Candidate], relevance: Mapping[int, float]) -> list[Ranked]:
+    def first(
+        self,
+        candidates: Iterable[Candidate],
+        relevance: Mapping[int, float],
+        bearings: Mapping[int, Bearing],
+    ) -> list[Ranked]:
         """The order of the candidates that decide about files; asked for once, before any others."""
-        by_file = self._by_file(candidates, relevance)
+        by_file = self._by_file(candidates, relevance, bearings)
         for file, chunks in by_file.items():
-            self._coherence[file] = self._cohering([-worth for worth, _ in chunks])
-        return self._spread(by_file)
+            if len(chunks) > 1:
+                self._coherence[file] = self._cohering(chunks)
+        return self._spread(by_file, bearings)
 
-    def further(self, candidates: Iterable[Candidate], relevance: Mapping[int, float]) -> list[Ranked]:
+    def further(
+        self,
+        candidates: Iterable[Candidate],
+        relevance: Mapping[int, float],
+        bearings: Mapping[int, Bearing],
+    ) -> list[Ranked]:
         """The order of others."""
-        return self._spread(self._by_file(candidates, relevance))
+        return self._spread(self._by_file(candidates, relevance, bearings), bearings)
 
     def _by_file(
-        self, candidates: Iterable[Candidate], relevance: Mapping[int, float]
+        self,
+        candidates: Iterable[Candidate],
+        relevance: Mapping[int, float],
+        bearings: Mapping[int, Bearing],
     ) -> dict[int, list[tuple[float, int]]]:
-        """The chunks of each file, the best first, with their worth (negated) as far as it is their own."""
-        found: dict[int, list[tuple[float, int]]] = defaultdict(list)
-        for chunk in candidates:
-            added, factor = self._of_file(chunk.file)
-            own = 1.0 + added + self._of_chunk(chunk)
-            found[chunk.file].append((-relevance[chunk.id] * own * factor, chunk.id))
+        """The chunks of each file, the best first, with what each is worth by itself, negated."""
+        defines = self.weights.definition * (1.0 if self.intent.is_name else _MENTIONED)
+        of_files: dict[int, tuple[float, float]] = {}
+        found: dict[int, list[tuple[float, int]]] = {}
+        for id_, file, _, symbol in candidates:
+            if file not in of_files:
+                of_files[file] = self._of_file(bearings[file])
+                found[file] = []
+            own, factor = of_files[file]
+            if id_ in self.defining:
+                own += defines
+            if symbol and _NAMES[symbol] <= self.intent.subjects:
+                own += self.weights.name
+            found[file].append((-relevance[id_] * own * factor, id_))
         for chunks in found.values():
             chunks.sort()
         return found
 
-    def _spread(self, by_file: Mapping[int, Sequence[tuple[float, int]]]) -> list[Ranked]:
+    def _spread(
+        self, by_file: Mapping[int, Sequence[tuple[float, int]]], bearings: Mapping[int, Bearing]
+    ) -> list[Ranked]:
         """One order: a file with several good chunks gains, and each further chunk of it stands back."""
         ranked = []
         for file, chunks in by_file.items():
-            path = self.bearing(file).path
-            left = self._coherence.get(file, 1.0) * self.weights.further ** self._seen.get(file, 0)
+            path, seen = bearings[file].path, self._seen.get(file, 0)
+            left = self._coherence.get(file, 1.0) * self.weights.further**seen
             for worth, chunk in chunks:
-                ranked.append(Ranked(-worth * left, path, chunk))
+                ranked.append((worth * left, path, chunk))
                 left *= self.weights.further
-            self._seen[file] = self._seen.get(file, 0) + len(chunks)
-        # Of the same worth by place: ids grow within a file from line to line.
-        ranked.sort(key=lambda one: (-one.worth, one.path, one.chunk))
+            self._seen[file] = seen + len(chunks)
+        ranked.sort()
         return ranked
 
-    def _cohering(self, worths: Sequence[float]) -> float:
-        if not worths or worths[0] <= 0:
+    def _cohering(self, chunks: Sequence[tuple[float, int]]) -> float:
+        best = chunks[0][0]
+        if not best:
             return 1.0
-        others = sum(share * worth for share, worth in zip(_NEIGHBOURS, worths[1:], strict=False))
-        return 1.0 + self.weights.coherence * others / worths[0]
+        others = sum(share * worth for share, (worth, _) in zip(_NEIGHBOURS, chunks[1:], strict=False))
+        return 1.0 + self.weights.coherence * others / best
 
-    def _of_chunk(self, chunk: Candidate) -> float:
-        """What its own name is worth: it defines what was asked for, or says it in other words."""
-        added = 0.0
-        if chunk.id in self.defining:
-            added += self.weights.definition * (1.0 if self.intent.is_name else _MENTIONED)
-        if chunk.symbol and name_of(chunk.symbol) <= self.intent.subjects:
-            added += self.weights.name
-        return added
-
-    def _of_file(self, file: int) -> tuple[float, float]:
-        """What the names of its file and folders add, and how much of all its role leaves."""
-        known = self._boosts.get(file)
-        if known is None:
-            bearing = self.bearing(file)
-            added = self.weights.file_name * self._agreement(bearing.name)
-            if self.intent.subjects:
-                said = len(bearing.folders & self.intent.subjects)
-                added += self.weights.folder * said / len(self.intent.subjects)
-            known = self._boosts[file] = (added, self._factor(bearing.role))
-        return known
+    def _of_file(self, bearing: Bearing) -> tuple[float, float]:
+        """What a match is worth for the names of its file and folders, and how much of that the file's role leaves."""
+        own = 1.0 + self.weights.file_name * self._agreement(bearing.name)
+        if said := len(bearing.folders & self.intent.subjects):
+            own += self.weights.folder * said / len(self.intent.subjects)
+        return own, self._factor(bearing.role)
 
     def _agreement(self, name: AbstractSet[str]) -> float:
         """The share of a file's name that the query says, perhaps in full where that abbreviates."""
-        return sum(map(self._agrees, name)) / len(name) if name else 0.0
+        total = 0.0
+        for part in name:
+            if part not in self._agreeing:
+                self._agreeing[part] = self._agrees(part)
+            total += self._agreeing[part]
+        return total / len(name) if name else 0.0
 
     def _agrees(self, part: str) -> float:
-        known = self._agreeing.get(part)
-        if known is None:
-            known = self._agreeing[part] = self._compare(part)
-        return known
-
-    def _compare(self, part: str) -> float:
         if part in self.intent.subjects:
             return 1.0
         if len(part) < _SHORTEST:
@@ -177,13 +180,11 @@ def score(worth: float) -> float:
     return worth / (worth + _HALF)
 
 
-def name_of(symbol: str) -> frozenset[str]:
-    """The stems of the parts of a symbol's own name: of `Thing.read_file` those of `read_file`."""
-    return _NAMES[symbol]
-
-
 class _Names(dict[str, frozenset[str]]):
-    """Every name that was looked at lately: the same are candidates again and again."""
+    """The stems of the parts of a symbol's own name: of `Thing.read_file` those of `read_file`.
+
+    Kept for what was looked at lately: the same are candidates again and again.
+    """
 
     CAPACITY = 20_000
 

@@ -6,7 +6,7 @@ out. Only an answer that they do not fill goes on with what else matches. So a f
 the same list.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -39,6 +39,8 @@ _FURTHER = 1000
 _SHOWN = 16
 # A name that is defined more often has no place that is meant.
 _MOST_DEFINITIONS = 64
+# Files of which more is kept than the catalogue says: about 600 bytes each.
+_MOST_BEARINGS = 20_000
 WEIGHTS = Weights()
 
 
@@ -81,7 +83,7 @@ class _Search:
 
     @classmethod
     def of(cls, snapshot: Snapshot, query: Query, embedder: Embedder) -> "_Search":
-        text = query.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        text = query.text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
         asked = intent.read(text)
         looking = Looking(
             snapshot=snapshot,
@@ -91,7 +93,7 @@ class _Search:
             effort=query.accuracy.effort,
         )
         defining = snapshot.catalogue.defining(asked.names, most=_MOST_DEFINITIONS)
-        ranking = Ranking(asked, WEIGHTS, defining, _bearings(snapshot))
+        ranking = Ranking(asked, WEIGHTS, defining)
         within = snapshot.kept(query.filters, lambda: _within(snapshot, query))
         return cls(looking, within, ranking, snapshot.fulltext.ceiling(asked.terms))
 
@@ -99,30 +101,40 @@ class _Search:
         """What matches, best first; what comes after the first candidates is looked for when it is wanted."""
         found = self.looking.find(depth=_DEPTH, also=self.ranking.defining)
         laps.lap("candidates")
-        first = self.ranking.first(found.matching(), self._relevance(found))
+        first = self.ranking.first(found.matching(), self._relevance(found), self._bearings(found))
         laps.lap("ranking")
         yield from self._shown(first, found, most=1.0)
         if found.whole or not first:
             return
         # Whoever wants them all gets them all; what a filter leaves may be many.
         shallow = self.within is not None and limit is not None and limit <= _FURTHER
-        known = frozenset(one.chunk for one in first)
+        known = frozenset(chunk for _, _, chunk in first)
         found = self.looking.find(depth=_FURTHER if shallow else None, within=self.within, but=known)
-        yield from self._shown(
-            self.ranking.further(found.matching(), self._relevance(found)), found, most=score(first[-1].worth)
-        )
+        further = self.ranking.further(found.matching(), self._relevance(found), self._bearings(found))
+        yield from self._shown(further, found, most=score(-first[-1][0]))
         laps.lap("further candidates")
 
     def _relevance(self, found: Found) -> dict[int, float]:
         share = {Mode.SEMANTIC: 1.0, Mode.FTS: 0.0}.get(self.looking.mode, fusion.SEMANTIC)
         return fusion.relevance(found.semantic, found.fts, ceiling=self.ceiling, share=share)
 
+    def _bearings(self, found: Found) -> Mapping[int, Bearing]:
+        """What ranking knows of their files, by id: of many it is kept with the generation once it was asked for."""
+        known: dict[int, Bearing] = self.looking.snapshot.kept("bearings", dict)
+        files = {chunk.file for chunk in found.chunks.values()}
+        bearings = {file: known[file] for file in files & known.keys()}
+        for id_, path, language in self.looking.snapshot.catalogue.named(files - bearings.keys()):
+            bearings[id_] = roles.bearing(path, language)
+            if len(known) < _MOST_BEARINGS:
+                known[id_] = bearings[id_]
+        return bearings
+
     def _shown(self, ranked: Sequence[Ranked], found: Found, *, most: float) -> Iterator[_Shown]:
         """Those that the filters leave."""
         files = self.within.files if self.within is not None else None
-        for one in ranked:
-            if files is None or found.chunks[one.chunk].file in files:
-                yield _Shown(one.chunk, min(most, score(one.worth)), found.scores(one.chunk))
+        for worth, _, chunk in ranked:
+            if files is None or found.chunks[chunk].file in files:
+                yield _Shown(chunk, min(most, score(-worth)), found.scores(chunk))
 
 
 def _within(snapshot: Snapshot, query: Query) -> Within | None:
@@ -131,18 +143,6 @@ def _within(snapshot: Snapshot, query: Query) -> Within | None:
         return None
     listed = snapshot.catalogue.languages()
     return Within(allowed_files(listed, query.filters) or frozenset(), len(listed))
-
-
-def _bearings(snapshot: Snapshot) -> Callable[[int], Bearing]:
-    """What ranking knows of a file, by its id; kept with the generation once it was asked for."""
-    known: dict[int, Bearing] = snapshot.kept("bearings", dict)
-
-    def look_up(file: int) -> Bearing:
-        if file not in known:
-            known[file] = roles.bearing(*snapshot.catalogue.file(file))
-        return known[file]
-
-    return look_up
 
 
 def _vector(snapshot: Snapshot, mode: Mode, text: str, embedder: Embedder) -> "NDArray[np.float32] | None":
@@ -165,14 +165,14 @@ def _vector(snapshot: Snapshot, mode: Mode, text: str, embedder: Embedder) -> "N
 def _hits(ranked: Iterator[_Shown], snapshot: Snapshot, root: Path) -> Iterator[Hit]:
     """Read the lines of each hit; a file that is gone has nothing to show and is passed over."""
     texts = Texts(root, limit=snapshot.largest_file_bytes)
-    lines: dict[bytes, list[bytes] | None] = {}
+    read: dict[bytes, bytes | None] = {}
     while part := list(islice(ranked, _SHOWN)):
         chunks = {chunk.id: chunk for chunk in snapshot.catalogue.chunks(one.chunk for one in part)}
         for one in part:
             chunk = chunks[one.chunk]
-            if chunk.path not in lines:
-                text = texts.read(chunk.path)
-                lines[chunk.path] = source.lines_of(text) if text is not None else None
-            there = lines[chunk.path]
-            if there is not None and chunk.span.start_line <= len(there):
-                yield hit(chunk, there, score=one.score, scores=one.scores, matched_by=one.scores)
+            if chunk.path not in read:
+                read[chunk.path] = texts.read(chunk.path)
+            text = read[chunk.path]
+            lines = source.lines_of(text, chunk.span.end_line) if text is not None else []
+            if chunk.span.start_line <= len(lines):
+                yield hit(chunk, lines, score=one.score, scores=one.scores, matched_by=one.scores)

@@ -193,11 +193,9 @@ class Catalogue:
         """Id, path and language of every indexed file: what filters decide on."""
         return self._all("SELECT id, path, language FROM file WHERE skipped = ''")
 
-    def file(self, id_: int) -> tuple[bytes, str]:
-        """Path and language of a file that is there."""
-        row = self._one("SELECT path, language FROM file WHERE id = ?", (id_,))
-        assert row is not None
-        return row[0], row[1]
+    def named(self, files: Iterable[int]) -> Iterable[tuple[int, bytes, str]]:
+        """Id, path and language of these files."""
+        return self._select_in("SELECT id, path, language FROM file WHERE id IN", files)
 
     def chunks(self, ids: Iterable[int]) -> list[ChunkRow]:
         """The chunks of these ids that are alive."""

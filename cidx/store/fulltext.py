@@ -98,6 +98,7 @@ class FullText:
                 index = tantivy.Index.open(str(folder))
                 self._schema = index.schema
                 self._searcher = index.searcher()
+            self._planned: tuple[Sequence[str], _Plan] = ((), _Plan(None, 1.0))
         except (ValueError, OSError) as error:
             raise Damaged(what=f"the full text in {folder} can't be used", why=str(error)) from None
 
@@ -113,7 +114,7 @@ class FullText:
 
         A filter changes no score, so a filtered answer is the unfiltered one with lines left out.
         """
-        query = self._query(terms)
+        query = self._plan(terms).query
         if query is None or not self._searcher.num_docs:
             return {}
         for field, allowed in (("file", files), ("chunk", chunks)):
@@ -213,7 +214,7 @@ class FullText:
 
     def ceiling(self, terms: Sequence[str]) -> float:
         """What the score of a chunk that says every known term often in its body comes near to."""
-        return sum(_SATURATION * self._rarity(term) for term in self._rarest(terms)) or 1.0
+        return self._plan(terms).ceiling
 
     def chunk_ids(self) -> set[int]:
         """Every chunk held, dead ones included."""
@@ -224,28 +225,33 @@ class FullText:
             ids = self._searcher.fast_field_values("chunk", [address for _, address in found])
         return {int(chunk) for chunk in ids if chunk is not None}
 
-    def _query(self, terms: Sequence[str]) -> Query | None:
-        clauses = [
-            (Occur.Should, Query.boost_query(self._clause(field, term), boost))
-            for term in self._rarest(terms)
-            for field, boost in BOOSTS.items()
-        ]
-        return Query.boolean_query(clauses) if clauses else None
+    def _plan(self, terms: Sequence[str]) -> "_Plan":
+        """What to ask for the rarest of the terms. One search asks several times: the last plan is kept."""
+        asked, plan = self._planned
+        if asked is not terms:
+            with _panics_are_damage():
+                known = [(self._frequency(term), term) for term in dict.fromkeys(terms)]
+            known = [pair for pair in known if pair[0]]
+            known = sorted(known)[:MOST_TERMS] if len(known) > MOST_TERMS else known
+            clauses = [
+                (Occur.Should, Query.boost_query(self._clause(field, term), boost))
+                for _, term in known
+                for field, boost in BOOSTS.items()
+            ]
+            plan = _Plan(
+                Query.boolean_query(clauses) if clauses else None,
+                sum(_SATURATION * self._rarity(frequency) for frequency, _ in known) or 1.0,
+            )
+            self._planned = (terms, plan)
+        return plan
 
     def _clause(self, field: str, term: str) -> Query:
         return Query.term_query(self._schema, field, _form(field, term), "freq")
 
-    def _rarest(self, terms: Sequence[str]) -> list[str]:
-        known = [(self._frequency(term), term) for term in terms]
-        known = [pair for pair in known if pair[0]]
-        return [term for _, term in (sorted(known)[:MOST_TERMS] if len(known) > MOST_TERMS else known)]
-
     def _frequency(self, term: str) -> int:
-        with _panics_are_damage():
-            return max(self._searcher.doc_freq(field, _form(field, term)) for field in BOOSTS)
+        return max(self._searcher.doc_freq(field, _form(field, term)) for field in BOOSTS)
 
-    def _rarity(self, term: str) -> float:
-        frequency = self._frequency(term)
+    def _rarity(self, frequency: int) -> float:
         return math.log(1 + (self._searcher.num_docs - frequency + 0.5) / (frequency + 0.5))
 
 

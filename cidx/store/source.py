@@ -10,6 +10,7 @@ import os
 import stat
 import struct
 from dataclasses import dataclass
+from itertools import islice
 
 from cidx.store.records import Span
 
@@ -87,9 +88,10 @@ def content_key(header: str, text: bytes) -> bytes:
     return digest(header.encode("utf-8", "surrogatepass") + b"\0" + text)
 
 
-def lines_of(data: bytes) -> list[bytes]:
-    """The lines of a file, each with its newline; split at newlines only."""
-    return io.BytesIO(data).readlines()
+def lines_of(data: bytes, most: int | None = None) -> list[bytes]:
+    """The lines of a file, or the first of them, each with its newline; split at newlines only."""
+    stream = io.BytesIO(data)
+    return stream.readlines() if most is None else list(islice(stream, most))
 
 
 def span_bytes(lines: list[bytes], span: Span) -> bytes:

@@ -32,7 +32,7 @@ def test_rankings_are_as_reviewed(harbour: Tree, mode: str, request: pytest.Fixt
         ranking(harbour, query, mode) for query in (GOLDEN / "queries.txt").read_text().splitlines()
     )
     file = GOLDEN / f"{mode}.txt"
-    if request.config.getoption("--rewrite-golden"):
+    if request.config.getoption("--rewrite-golden", default=False):
         file.write_text(found)
     assert found == file.read_text(), "if this is better, run it with --rewrite-golden and review the diff"
 

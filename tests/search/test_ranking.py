@@ -31,12 +31,12 @@ def check(
     ]
 
     def order(weights: Weights) -> list[int]:
-        def bearing(file: int) -> roles.Bearing:
-            language = "markdown" if paths[file].endswith(".md") else "python"
-            return roles.bearing(paths[file].encode(), language)
-
-        ranking = Ranking(intent.read(query), weights, defining, bearing)
-        return [one.chunk for one in ranking.first(candidates, relevance)]
+        bearings = {
+            file: roles.bearing(path.encode(), "markdown" if path.endswith(".md") else "python")
+            for file, path in paths.items()
+        }
+        ranking = Ranking(intent.read(query), weights, defining)
+        return [chunk for _, _, chunk in ranking.first(candidates, relevance, bearings)]
 
     assert order(Weights()) == expected
     assert order(PARTS[part](Weights())) != expected
