@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # How long the answer to "may this folder be used" holds: asking takes a git process.
 _TRUST_S = 10.0
+# What a hit takes besides its text, and each line of it that matches (tracemalloc, of 4,000 hits).
+_HIT_BYTES, _MATCH_BYTES = 600, 140
 
 
 class _Open:
@@ -128,8 +130,7 @@ class Warm:
         self._vitals.event("cache_misses" if found is None else "cache_hits")
         if found is None:
             found = tuple(retrieve())
-            size_bytes = sum(len(hit.text) for hit in found)
-            self._answers.keep(state, query, found, size_bytes=size_bytes)
+            self._answers.keep(state, query, found, size_bytes=sum(map(_size_bytes, found)))
         return found
 
     # What the daemon asks
@@ -223,6 +224,11 @@ class Warm:
             held.retired = True
             if held.leases == 0:
                 held.close()
+
+
+def _size_bytes(hit: Hit) -> int:
+    """About what a hit takes of memory."""
+    return _HIT_BYTES + len(hit.text) + _MATCH_BYTES * len(hit.matches)
 
 
 def _identity(file: Path) -> tuple[int, int, int]:

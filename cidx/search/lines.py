@@ -19,7 +19,7 @@ from cidx.search.matching import Found
 from cidx.search.patience import Apart
 from cidx.search.pattern import All, Either, Literal, Need, Pattern, Word
 from cidx.store import source
-from cidx.store.fulltext import Part
+from cidx.store.fulltext import Edge, Part
 from cidx.store.records import ChunkRow
 from cidx.store.snapshot import Snapshot
 from cidx.text.tokenizer import LONGEST_WORD, terms
@@ -34,6 +34,7 @@ _FEW_CHUNKS = 300
 # Shorter parts of words are in most files.
 _SHORTEST_PART = 3
 _MOST_PARTS = 2
+_CONTEXTUAL = frozenset("\u03a3\u0130")
 # Files whose chunks are looked up together: more than are usually wanted need not be read.
 _AT_A_TIME = 16
 
@@ -219,7 +220,7 @@ def _holding(snapshot: Snapshot, literals: Iterable[Literal], *, ignores_case: b
         if word.is_whole and not ignores_case:
             whole += terms(word.text)[:1]
         elif part := _part(word, any_case=ignores_case):
-            (begun if part.left else within).append(part)
+            (begun if part.left is Edge.END else within).append(part)
     most = int(_WORTH_SHARE * len(snapshot.vectors)) + _FEW_CHUNKS
     found = snapshot.fulltext.holding(whole, begun, most=most)
     # Each takes a look through all terms; the longest tell most.
@@ -234,8 +235,23 @@ def _holding(snapshot: Snapshot, literals: Iterable[Literal], *, ignores_case: b
 
 def _part(word: Word, *, any_case: bool) -> Part | None:
     """What a term has that comes from a word with this in it; None where that tells nothing."""
-    letters = word.text.strip("_").lower()
+    core = word.text.strip("_")
     shortest = 1 if word.is_whole else _SHORTEST_PART
-    if not letters.isascii() or not shortest <= len(letters) <= LONGEST_WORD:
+    if not shortest <= len(core) <= LONGEST_WORD:
         return None
-    return Part(letters, word.left, word.right, any_case)
+    # Beyond ASCII a letter has more forms than two; and what small form these two have depends on their neighbours.
+    if not core.isascii() and (any_case or not _CONTEXTUAL.isdisjoint(core)):
+        return None
+    return Part(
+        core.lower(),
+        _edge(word.left, word.text.startswith("_")),
+        _edge(word.right, word.text.endswith("_")),
+        any_case,
+    )
+
+
+def _edge(end: bool, underscore: bool) -> Edge:
+    """Terms have no underscores at their ends, so one that a word has may be there or not."""
+    if end:
+        return Edge.END
+    return Edge.UNDERSCORE if underscore else Edge.OPEN

@@ -113,7 +113,7 @@ def parse(source: str, *, ignore_case: bool = False) -> Pattern:
         source,
         flags,
         _need(items, left=False, right=False),
-        _cost(items),
+        _cost(_without_tail(items)),
         ignores_case,
         _stays_in_line(nodes, dot_is_all=bool(items.state.flags & re.DOTALL)),
     )
@@ -247,6 +247,15 @@ def _has_no_letters(name: str, value: Any) -> bool:
 
 
 # What looking for it costs
+
+
+def _without_tail(items: Any) -> Any:
+    """A pattern without the repeated letter at its end, which is never taken back: nothing follows that may fail."""
+    if len(items) and "REPEAT" in str(items[-1][0]):
+        repeated = items[-1][1][2]
+        if len(repeated) == 1 and str(repeated[0][0]) in ("IN", "ANY", "LITERAL", "NOT_LITERAL"):
+            return items[:-1]
+    return items
 
 
 def _cost(items: Any) -> Cost:

@@ -7,6 +7,7 @@ kept: phrases can be checked on the text itself, and the index stays smaller.
 """
 
 import ctypes
+import enum
 import errno
 import json
 import math
@@ -61,31 +62,48 @@ def _schema() -> tantivy.Schema:
     return builder.build()
 
 
-class Part(NamedTuple):
-    """A part of a term, in small ASCII letters; `left` and `right` say that the term begins and ends with it.
+class Edge(enum.Enum):
+    """What stands beside a part of a term: anything; an underscore, or the end of the term; the end."""
 
-    In `any_case` also what `re` takes for these letters when it ignores case, as terms in lower case hold it.
+    OPEN = enum.auto()
+    UNDERSCORE = enum.auto()
+    END = enum.auto()
+
+
+class Part(NamedTuple):
+    """A part of a term, in small letters, with what stands on its left and on its right.
+
+    In `any_case`, for ASCII letters, also what `re` takes for them when it ignores case, as terms hold it.
     """
 
     letters: str
-    left: bool
-    right: bool
+    left: Edge
+    right: Edge
     any_case: bool = False
 
     @property
     def expression(self) -> str:
         """What matches the whole of such a term."""
-        return f"{'' if self.left else '.*'}{self._forms}{'' if self.right else '.*'}"
+        before = {Edge.OPEN: ".*", Edge.UNDERSCORE: "(.*_)?", Edge.END: ""}[self.left]
+        behind = {Edge.OPEN: ".*", Edge.UNDERSCORE: "(_.*)?", Edge.END: ""}[self.right]
+        return before + self._forms + behind
 
     @property
     def within(self) -> "re.Pattern[bytes]":
         """What is found in a list of terms between newlines."""
-        edges = ("\n" if edge else "" for edge in (self.left, self.right))
-        return re.compile(self._forms.join(edges).encode())
+        edges = {Edge.OPEN: "", Edge.UNDERSCORE: "[_\n]", Edge.END: "\n"}
+        return re.compile(f"{edges[self.left]}{self._forms}{edges[self.right]}".encode())
 
     @property
     def _forms(self) -> str:
         return "".join(map(_FORMS.get, self.letters, self.letters)) if self.any_case else self.letters
+
+
+class _Plan(NamedTuple):
+    """What is asked for some terms, and what a chunk that says them all often would score."""
+
+    query: Query | None
+    ceiling: float
 
 
 class FullText:
@@ -185,7 +203,7 @@ class FullText:
 
     def _with(self, part: Part) -> list[Query] | None:
         """What finds the terms that have this; None where they are too many to tell anything."""
-        if not part.left:
+        if part.left is not Edge.END:
             # To look through all terms takes tantivy as long as writing a fifth of them down does: whoever asks again
             # is answered from the list.
             self._asked_for_parts += 1
@@ -265,7 +283,7 @@ def _having(listed: bytes, part: Part) -> list[str]:
     found: list[str] = []
     within, at = part.within, 0
     while (match := within.search(listed, at)) and len(found) <= _MOST_LISTED:
-        start = listed.rfind(b"\n", 0, match.start() + part.left) + 1
+        start = listed.rfind(b"\n", 0, match.start() + 1) + 1
         at = listed.index(b"\n", start)
         found.append(listed[start:at].decode())
     return found

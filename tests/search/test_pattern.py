@@ -55,8 +55,10 @@ def test_an_alternative_that_is_empty_asks_for_nothing() -> None:
     [
         ("needle", 100),
         ("nee.*dle", 100**2),
+        ("nee.*dle.*", 100**2),
+        (r"needle\w+", 100),
         (r"def\s+\w+\(", 100**3),
-        ("a?b?", 4 * 100),
+        ("a?b?c", 4 * 100),
         ("(foo|bar)x", 2 * 100),
         ("(a+)+b", float("inf")),
         ("(a|ab)*c", float("inf")),
