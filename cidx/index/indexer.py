@@ -21,10 +21,12 @@ from cidx.index.files import Entry, Listing
 from cidx.index.progress import Progress, Report, Summary, silent
 from cidx.index.reader import Batch, Read, Reader, Task
 from cidx.index.workers import Setup, Workers
-from cidx.repository import lock
+from cidx.repository import lock, worktrees
 from cidx.repository.repository import Repository, prepare, write_failure
 from cidx.repository.settings import IndexSettings
 from cidx.store import seal
+from cidx.store.adoption import adopt
+from cidx.store.layout import is_begun
 from cidx.store.records import FileRow, NewChunk
 from cidx.store.writer import Writer
 from cidx.text import embedder
@@ -37,6 +39,8 @@ _BATCH_BYTES, _BATCH_FILES = 400_000, 100
 # From here on other processes read: one takes a fifth of a second to start, and reads two megabytes a second.
 _WORTH_WORKERS_BYTES = 4_000_000
 _MOST_WORKERS = 8
+# A first index is searched from then on, and again when twice as much time has passed: each step costs a commit.
+_FIRST_STEP_S = 3.0
 
 
 class Seen(NamedTuple):
@@ -105,7 +109,10 @@ def _update(
         ) as writer:
             return _Run(repository, job, writer).bring_in(tree, seen=job.seen)
     except NotIndexed as error:
-        return _rebuild(repository, job, tree, why=error.why)
+        others = worktrees.index_folders(repository)
+        if adopt(repository.index_folder, others, model=job.embedder.version):
+            return _update(repository, replace(job, seen=None), tree, None, held)
+        return _rebuild(repository, job, tree, why=error.why if is_begun(repository.index_folder) else "")
     except Damaged as error:
         if not held():
             raise CidxError(
@@ -208,7 +215,7 @@ class _Run:
             Task(entry, _facts(rows.get(entry.path))) for entry in found.suspects
         ]
         batches = list(_batches(tasks))
-        done = 0
+        done, step_s, stepped = 0, _FIRST_STEP_S, time.monotonic()
         size_bytes = found.size_bytes(limit=self._job.settings.max_file_bytes)
         with contextlib.closing(self._prepared(batches, size_bytes)) as prepared:
             for tasks_of_batch in batches:
@@ -216,6 +223,10 @@ class _Run:
                 self._job.report(Progress("indexing", done, len(tasks), self._chunks))
                 self._add(next(prepared), [rows.get(task.entry.path) for task in tasks_of_batch])
                 done += len(tasks_of_batch)
+                if self._writer.is_first and time.monotonic() - stepped >= step_s:
+                    self._job.report(Progress("publishing what is there", done, len(tasks), self._chunks))
+                    self._writer.publish_so_far()
+                    step_s, stepped = 2 * step_s, time.monotonic()
 
     def _prepared(self, batches: Sequence[Sequence[Task]], size_bytes: int) -> Generator[Batch]:
         """What becomes of each batch: read here, or by other processes where there is much of it."""

@@ -72,7 +72,7 @@ def at(root: Path, users: UserFolders) -> Repository:
     """The repository with this root."""
     own = root / FOLDER
     in_git = address.in_git(str(root))
-    why = _why_not(own, in_git=in_git)
+    why = why_not(own, in_git=in_git)
     name = address.repository_id(str(root))
     folder = users.cache / name if why else own
     return Repository(root=root, id=name, folder=folder, in_git=in_git, why_elsewhere=why)
@@ -112,7 +112,7 @@ def write_failure(error: OSError, place: Path) -> CidxError:
 _LONGEST_PATH = 440
 
 
-def _why_not(own: Path, *, in_git: bool) -> str:
+def why_not(own: Path, *, in_git: bool) -> str:
     """Why the folder in the root can't be used; empty when it can."""
     path = os.fsencode(own)
     if len(path) > _LONGEST_PATH:

@@ -120,12 +120,25 @@ class Catalogue:
     def settle(self) -> None:
         """Commit a new catalogue and make it durable and ready for readers beside a writer."""
         self._run("COMMIT")
-        # What came in any order lies close together from now on: a third less.
-        self._run("VACUUM")
+        self.compact()
         self._run("PRAGMA synchronous=FULL")
         self._run("PRAGMA journal_mode=WAL")
         with self._file.open("rb+") as stream:
             os.fsync(stream.fileno())
+
+    def compact(self) -> None:
+        """Let lie close together what came in any order: a third less. Not within a transaction."""
+        self._run("VACUUM")
+
+    def copy_to(self, file: Path) -> None:
+        """A catalogue of its own with what is committed here now."""
+        target = sqlite3.connect(file)
+        try:
+            self._connection.backup(target)
+        except sqlite3.Error as error:
+            raise _error(file, error) from error
+        finally:
+            target.close()
 
     def fold(self) -> bool:
         """Bring the log into the file; whether that succeeded, which takes that nobody reads from it."""

@@ -78,6 +78,11 @@ def current(index: Path) -> Base:
     return Base(index / pointer.base)
 
 
+def is_begun(index: Path) -> bool:
+    """Whether anything was ever published here, whatever has become of it."""
+    return (index / POINTER).exists()
+
+
 def new_base(index: Path) -> Base:
     """An empty base folder with a number that no base here has had.
 

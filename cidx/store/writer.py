@@ -39,18 +39,18 @@ class Writer:
         catalogue: Catalogue,
         *,
         rebuild: bool,
-        model: str,
         dimensions: int,
+        donor: "_Donor | None" = None,
+        sealed: str | None = None,
     ) -> None:
         self._index = index
         self._base = base
         self._catalogue = catalogue
         self._rebuild = rebuild
-        self._model = model
-        self._donor: _Donor | None = None
+        self._donor = donor
         # Without a check the state that was sealed is not known, so it is not sealed again.
-        self._seals, self._sealed = rebuild, ""
-        self._published = False
+        self._seals, self._sealed = rebuild or sealed is not None, sealed or ""
+        self._published = self._has_steps = False
         self._fulltext: FullTextWriter | None = None
         self._generation: int = catalogue.meta("generation")
         self._removed: int = catalogue.meta("removed")
@@ -79,9 +79,8 @@ class Writer:
                     why=f"this cidx carries {model}",
                     next_step="cidx index",
                 )
-            writer = cls(index, base, catalogue, rebuild=False, model=model, dimensions=dimensions)
-            writer._sealed, writer._seals = sealed, check is not None
-            return writer
+            known = None if check is None else sealed
+            return cls(index, base, catalogue, rebuild=False, dimensions=dimensions, sealed=known)
         except BaseException:
             catalogue.close()
             raise
@@ -92,17 +91,15 @@ class Writer:
         with contextlib.ExitStack() as undo:
             layout.remove_leftovers(index)
             undo.callback(layout.remove_leftovers, index)
-            donor = _Donor.open(index)
+            donor = _Donor.open(index, model)
             base = layout.new_base(index)
             catalogue = Catalogue.create(base.catalogue)
             undo.callback(catalogue.close)
-            generation = donor.generation if donor else 0
+            generation = donor.generation if donor is not None else 0
             catalogue.set_meta(
                 generation=generation, next_file=1, next_chunk=1, rows=0, removed=0, model=model, policy=""
             )
-            writer = cls(index, base, catalogue, rebuild=True, model=model, dimensions=dimensions)
-            if donor is not None and donor.model == model:
-                writer._donor = donor
+            writer = cls(index, base, catalogue, rebuild=True, dimensions=dimensions, donor=donor)
             undo.pop_all()
             return writer
 
@@ -110,6 +107,11 @@ class Writer:
     def generation(self) -> int:
         """The one that this writer goes on from."""
         return self._generation
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing can be searched but what this writer publishes."""
+        return self._has_steps or (self._rebuild and self._donor is None)
 
     @property
     def policy(self) -> str:
@@ -219,8 +221,16 @@ class Writer:
             layout.remove_leftovers(self._index)
         else:
             self._catalogue.commit()
+            if self._has_steps:
+                self._catalogue.compact()
         self._published = True
         return self._generation, time.perf_counter() - started
+
+    def publish_so_far(self) -> None:
+        """Make visible what is there, and go on: a first index is searched before it is complete."""
+        self.publish()
+        self._catalogue.begin_writing()
+        self._published, self._has_steps = False, True
 
     def close(self) -> None:
         """Give everything back; what was not published is dropped here or by the next writer."""
@@ -264,23 +274,23 @@ class Writer:
 
 
 class _Donor:
-    """The base that a rebuild replaces, as a source of vectors: those that are whole."""
+    """The base that a rebuild replaces, as a source of vectors: those that are whole and of the same model."""
 
-    def __init__(self, base: layout.Base) -> None:
+    def __init__(self, base: layout.Base, model: str) -> None:
         with contextlib.closing(Catalogue.open_to_read(base.catalogue)) as catalogue:
             if wrong := catalogue.damage():
                 raise Damaged(what=f"the catalogue {base.catalogue} can't be used", why=wrong)
             self.generation: int = catalogue.meta("generation")
-            self.model: str = catalogue.meta("model")
             self.vectors = Vectors(base.vectors, catalogue.meta("rows"))
             damaged = set(self.vectors.damaged_rows())
-            self.rows = {key: row for key, row in catalogue.embeddings() if row not in damaged}
+            offered = catalogue.embeddings() if catalogue.meta("model") == model else ()
+            self.rows = {key: row for key, row in offered if row not in damaged}
 
     @classmethod
-    def open(cls, index: Path) -> "_Donor | None":
+    def open(cls, index: Path, model: str) -> "_Donor | None":
         try:
             base = layout.current(index)
             # A wrong row would give a chunk somebody else's vector.
-            return None if seal.is_broken(base, base.catalogue) else cls(base)
+            return None if seal.is_broken(base, base.catalogue) else cls(base, model)
         except (CidxError, OSError):
             return None

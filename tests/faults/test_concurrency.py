@@ -91,7 +91,9 @@ def test_a_second_writer_waits_and_names_the_first(tree: Tree) -> None:
         assert second.poll() is None
     for process in (first, second):
         _, err = process.communicate(timeout=PATIENCE_S)
-        assert (process.returncode, err) == (0, "")
+        assert process.returncode == 0
+        # On a busy machine it takes long enough to say how far it is.
+        assert all(line.startswith("cidx: indexing: ") for line in err.splitlines())
     assert_equals_rebuild(tree)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cidx.api.errors import CidxError, Code, Damaged, NotIndexed
-from cidx.store import layout
+from cidx.store import layout, seal
+from cidx.store.adoption import adopt
 from cidx.store.records import NewChunk, NewFile, Reference, Span, Symbol
 from cidx.store.snapshot import open_current
 from cidx.store.source import content_key
@@ -241,3 +242,64 @@ def test_a_damaged_part_is_noticed(index: Path, part: str, damage: str) -> None:
         file.write_bytes(b"" if damage == "empty" else b"\xfe noise " * 500)
     with pytest.raises(Damaged):
         open_current(index)
+
+
+def test_a_first_index_can_be_searched_before_it_is_complete(index: Path) -> None:
+    with rebuild(index) as writer:
+        assert writer.is_first
+        add(writer, "a", "alpha")
+        writer.publish_so_far()
+        assert writer.is_first
+        assert found(index, "alpha") == ["a"]
+        add(writer, "b", "beta")
+        assert found(index, "beta") == []
+        writer.publish_so_far()
+        add(writer, "c", "alpha")
+        assert writer.publish()[0] == 3
+    assert found(index, "alpha") == ["a", "c"]
+    assert found(index, "beta") == ["b"]
+    base = layout.current(index)
+    assert (base.folder / "seal").exists()
+    assert seal.damage(base) == ""
+
+
+def test_what_a_first_index_has_published_stays_when_it_ends_early(index: Path) -> None:
+    with rebuild(index) as writer:
+        add(writer, "a", "alpha")
+        writer.publish_so_far()
+        add(writer, "b", "beta")
+    assert found(index, "alpha") == ["a"]
+    publish(update(index), lambda w: add(w, "b", "beta"))
+    assert found(index, "beta") == ["b"]
+
+
+def test_a_rebuild_replaces_what_is_there_in_one_step(index: Path) -> None:
+    publish(rebuild(index), lambda w: add(w, "a", "alpha"))
+    with rebuild(index) as writer:
+        assert not writer.is_first
+
+
+def test_another_index_is_adopted_whole(index: Path, tmp_path: Path) -> None:
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    theirs.mkdir()
+    ours.mkdir()
+    publish(rebuild(theirs), lambda w: add(w, "a", "alpha"))
+    with update(theirs) as writer:
+        add(writer, "b", "beta")
+        assert adopt(ours, [tmp_path / "nothing", theirs], model=MODEL)
+    assert found(ours, "alpha") == ["a"]
+    publish(update(ours), lambda w: remove(w, "a"))
+    assert found(ours, "alpha") == []
+    assert found(theirs, "alpha") == ["a"]
+
+
+def test_what_can_not_be_used_is_not_adopted(index: Path, tmp_path: Path) -> None:
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    theirs.mkdir()
+    ours.mkdir()
+    publish(rebuild(theirs), lambda w: add(w, "a", "alpha"))
+    assert not adopt(ours, [theirs], model="another")
+    segment = next(layout.current(theirs).fulltext.glob("*.idx"))
+    segment.write_bytes(segment.read_bytes()[:-1])
+    assert not adopt(ours, [theirs], model=MODEL)
+    assert list(ours.iterdir()) == []

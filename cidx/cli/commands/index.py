@@ -103,6 +103,6 @@ def _lines(summary: "Summary") -> list[str]:
     lines = [f"{head} in {summary.took_s:.2f} s", f"{summary.files} files, {summary.chunks} chunks"]
     if summary.skipped:
         lines.append("skipped: " + ", ".join(f"{count} {why}" for why, count in summary.skipped.items()))
-    if summary.rebuilt and summary.generation > 1:
+    if summary.why_rebuilt:
         lines.append(f"rebuilt: {summary.why_rebuilt}")
     return lines
