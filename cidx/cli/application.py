@@ -24,6 +24,7 @@ COMMANDS = {
     "similar": "Find what is like a place in the code.",
     "symbols": "Find where a name is defined.",
     "refs": "Find where a name is used.",
+    "watch": "Keep the index fresh until Ctrl-C.",
     "status": "Show the index and how fresh it is.",
     "health": "Say in one word whether all is well.",
     "metrics": "Show what the daemon has counted.",

@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 # only one older still makes the answer wait.
 _RENEW_S = 1.0
 _TOO_OLD_S = 5.0
-# A burst of changes is over when nothing happened for so long; and is looked at in any case after the longer time.
-_CALM_S = 0.05
-_BURST_S = 1.0
-# How long git may be in the middle of a checkout.
-_GIT_S = 10.0
 
 Published = Callable[[Repository], "AbstractContextManager[Snapshot]"]
 
@@ -193,12 +188,7 @@ class WatchedTree:
 
     def _bring_in(self, watch: "Watch") -> None:
         """Wait until a burst of changes is over, and look."""
-        until = time.monotonic() + _BURST_S
-        while self._has_been_touched() and watch.wait(_CALM_S) and time.monotonic() < until:
-            pass
-        until = time.monotonic() + _GIT_S
-        while watch.is_git_busy and time.monotonic() < until:
-            time.sleep(_CALM_S)
+        watch.settle()
         with self._looking:
             if self._watch is watch and self._has_been_touched():
                 try:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,6 +24,11 @@ _RULES = frozenset((b".gitignore", ignore.CIDXIGNORE, attributes.FILE, b".gitmod
 _GIT_FILES = frozenset((b"index", b"exclude", b"attributes"))
 # Beyond so many it is as quick to look at the whole tree.
 _MOST_PATHS = 500
+# A burst of changes is over when nothing happened for so long; and counts as over in any case after the longer time.
+_CALM_S = 0.05
+_BURST_S = 1.0
+# How long git may be in the middle of something.
+_GIT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +107,17 @@ class Watch:
         """Until something happens; False when the time is over or the watch was stopped."""
         return self._recorder.wait(timeout_s)
 
+    def settle(self) -> None:
+        """Wait until a burst of changes is over, and git has finished what it is in the middle of, as a checkout."""
+        until = time.monotonic() + _BURST_S
+        while self._is_touched() and self.wait(_CALM_S) and time.monotonic() < until:
+            pass
+        until = time.monotonic() + _GIT_S
+        while self.is_git_busy and time.monotonic() < until:
+            time.sleep(_CALM_S)
+
     @property
     def is_git_busy(self) -> bool:
-        """Whether git is in the middle of something, as a checkout."""
         return any(os.path.lexists(folder + b"/index.lock") for folder in self._git_folders)
 
     def stop(self) -> None:
@@ -113,6 +127,11 @@ class Watch:
     def close(self) -> None:
         with self._lock:
             self._recorder.close()
+
+    def _is_touched(self) -> bool:
+        with self._lock:
+            self._drain()
+            return bool(self._found)
 
     def _drain(self) -> None:
         paths: set[bytes] = set()

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cidx.api.errors import CidxError
-from cidx.store import fulltext, layout
+from cidx.store import layout
 from cidx.store.catalogue import Catalogue
-from cidx.store.vectors import Vectors
 
 _FILE = "seal"
 _BLOCK = 1 << 20
@@ -55,6 +54,11 @@ class Check:
             self._found = damage(layout.current(self._index))
         except BaseException as error:  # whoever asks is told
             self._found = error
+
+
+def is_sealed(base: layout.Base) -> bool:
+    """Whether whoever wrote last has sealed it."""
+    return (base.folder / _FILE).exists()
 
 
 def is_broken(base: layout.Base, file: Path) -> bool:
@@ -110,6 +114,10 @@ def _difference(sealed: dict[str, list[int]], base: layout.Base) -> str:
 
 
 def _own_checks(base: layout.Base) -> str:
+    # Not for who finds a seal, in a hurry.
+    from cidx.store import fulltext
+    from cidx.store.vectors import Vectors
+
     try:
         catalogue = Catalogue.open_to_read(base.catalogue)
         try:
