@@ -5,17 +5,18 @@ come by path and line, and no file is read before its hits are wanted.
 """
 
 import os
+import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from cidx.api.answer import Hit, Match
 from cidx.api.query import Filters
-from cidx.search import matching, pattern
+from cidx.search import pattern
 from cidx.search.files import File, Texts, hit, listed
-from cidx.search.matching import Found
+from cidx.search.matching import Found, Search, TooLong
 from cidx.search.patience import Apart
 from cidx.search.pattern import All, Either, Literal, Need, Pattern, Word
 from cidx.store import source
@@ -34,6 +35,7 @@ _FEW_CHUNKS = 300
 # Shorter parts of words are in most files.
 _SHORTEST_PART = 3
 _MOST_PARTS = 2
+_ANY_END = sys.maxsize
 _CONTEXTUAL = frozenset("\u03a3\u0130")
 # Files whose chunks are looked up together: more than are usually wanted need not be read.
 _AT_A_TIME = 16
@@ -75,10 +77,14 @@ class _Matcher:
 
     def __init__(self, wanted: Pattern, check: Check) -> None:
         self._wanted = wanted
-        self._compiled = wanted.compile()
-        self._literal = "" if wanted.ignores_case else pattern.longest_literal(wanted.need)
+        literal = pattern.longest_literal(wanted.need)
+        self._literal = "" if wanted.ignores_case else literal
+        # Beyond ASCII a letter may have more forms than two.
+        self._folded = literal.lower() if wanted.ignores_case and literal.isascii() else ""
         self._bytes = self._literal.encode("utf-8", "surrogateescape")
-        self._folded = wanted.ignores_case and pattern.longest_literal(wanted.need).lower()
+        self._search = Search(
+            wanted.compile(), wanted.stays_in_line, self._literal, wanted.cost.longest(_MOST_STEPS)
+        )
         self._apart = Apart(wanted, self._literal, check=check)
 
     def __enter__(self) -> "_Matcher":
@@ -88,28 +94,19 @@ class _Matcher:
         self._apart.close()
 
     def lines(self, data: bytes) -> list[Found]:
-        if self._bytes not in data or (self._folded and not self._may_hold(data, self._folded)):
+        if self._bytes not in data:
+            return []
+        folded = self._folded if data.isascii() else ""
+        if folded and folded.encode() not in data.lower():
             return []
         text = data.decode("utf-8", "surrogateescape")
-        if (
-            not self._literal
-            and not self._wanted.ignores_case
-            and not pattern.may_hold(self._wanted.need, text)
-        ):
+        need = self._wanted.need
+        if not self._literal and not self._wanted.ignores_case and not pattern.may_hold(need, text):
             return []
-        cost = self._wanted.cost
-        if cost.steps(len(text)) > _MOST_STEPS and cost.steps(matching.longest_line(text)) > _MOST_STEPS:
+        try:
+            return list(self._search.lines(text, folded=folded))
+        except TooLong:
             return self._apart.lines(text)
-        return list(
-            matching.lines(
-                self._compiled, text, literal=self._literal, stays_in_line=self._wanted.stays_in_line
-            )
-        )
-
-    @staticmethod
-    def _may_hold(data: bytes, folded: str) -> bool:
-        # Beyond ASCII a letter may have more forms than these two.
-        return not (data.isascii() and folded.isascii()) or folded.encode() in data.lower()
 
 
 class _Matching(NamedTuple):
@@ -122,31 +119,33 @@ class _Matching(NamedTuple):
 
 def _hits(snapshot: Snapshot, matching: Iterable[_Matching]) -> Iterator[tuple[ChunkRow | None, Hit]]:
     """The chunks with what was found in these files, looked up together."""
-    chunks: dict[int, list[ChunkRow]] = {one.file.id: [] for one in matching}
-    for chunk in snapshot.catalogue.chunks_of_files(chunks):
-        chunks[chunk.file].append(chunk)
-    for one in matching:
-        yield from _hits_of_file(one, sorted(chunks[one.file.id], key=lambda chunk: chunk.span.start_line))
+    spans: dict[int, list[tuple[int, int, int]]] = {one.file.id: [] for one in matching}
+    for file, chunk, start, end in snapshot.catalogue.spans_of_files(spans):
+        spans[file].append((start, end, chunk))
+    placed = [(one, _by_chunk(one.found, sorted(spans[one.file.id]))) for one in matching]
+    wanted = [chunk for _, groups in placed for chunk, _ in groups if chunk is not None]
+    chunks = {row.id: row for row in snapshot.catalogue.chunks(wanted)}
+    for one, groups in placed:
+        lines = source.lines_of(one.data)
+        for id_, matches in groups:
+            if id_ is None:
+                yield from ((None, _added(one.file, lines, match)) for match in matches)
+            else:
+                row = chunks[id_]
+                found = hit(row, lines, score=1.0, scores={}, matched_by=("regex",), matches=matches)
+                yield row, found
 
 
-def _hits_of_file(one: _Matching, chunks: list[ChunkRow]) -> Iterator[tuple[ChunkRow | None, Hit]]:
-    starts = [chunk.span.start_line for chunk in chunks]
-    lines = source.lines_of(one.data)
+def _by_chunk(
+    found: Iterable[Found], spans: Sequence[tuple[int, int, int]]
+) -> list[tuple[int | None, list[Match]]]:
+    """What was found, by the chunk that it stands in; None where there was no such line when the index was made."""
 
-    def place(found: Found) -> int:
-        at = bisect_right(starts, found[0]) - 1
-        return at if at >= 0 and found[0] <= chunks[at].span.end_line else -1
+    def chunk_of(one: Found) -> int | None:
+        at = bisect_right(spans, (one[0], _ANY_END)) - 1
+        return spans[at][2] if at >= 0 and one[0] <= spans[at][1] else None
 
-    for at, group in groupby(one.found, place):
-        matches = [Match(*found) for found in group]
-        if at >= 0:
-            yield (
-                chunks[at],
-                hit(chunks[at], lines, score=1.0, scores={}, matched_by=("regex",), matches=matches),
-            )
-            continue
-        for match in matches:
-            yield None, _added(one.file, lines, match)
+    return [(chunk, [Match(*one) for one in group]) for chunk, group in groupby(found, chunk_of)]
 
 
 def _added(file: File, lines: list[bytes], match: Match) -> Hit:

@@ -48,7 +48,7 @@ class Apart:
             self._process.communicate()
 
     def lines(self, text: str) -> list[Found]:
-        """As `matching.lines`; an error once all that was asked together took too long."""
+        """As `matching.Search.lines`; an error once all that was asked together took too long."""
         process = self._process = self._process or self._started()
         _send(process, text)
         size = int.from_bytes(self._read(process, LENGTH_BYTES), "big")

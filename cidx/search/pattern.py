@@ -76,6 +76,12 @@ class Cost:
             return float("inf")
         return self.factor * float(length) ** (self.degree + 1)
 
+    def longest(self, steps: float) -> int:
+        """The length of a line that takes no more than so many steps."""
+        if self.nested or self.degree > _MOST_DEGREES:
+            return 0
+        return int((steps / self.factor) ** (1 / (self.degree + 1)))
+
 
 @dataclass(frozen=True, slots=True)
 class Pattern:

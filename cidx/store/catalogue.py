@@ -225,6 +225,16 @@ class Catalogue:
             )
         ]
 
+    def spans_of_files(self, files: Iterable[int]) -> list[tuple[int, int, int, int]]:
+        """The same in brief: file, chunk, first and last line."""
+        return list(
+            self._select_in(
+                "SELECT file.id, chunk.id, start_line, end_line FROM file JOIN chunk"
+                " ON chunk.id >= file.first_chunk AND chunk.id < file.first_chunk + file.chunks WHERE file.id IN",
+                files,
+            )
+        )
+
     def candidates(self, ids: Iterable[int]) -> list[Candidate]:
         """The same in brief, for a fifth of the time."""
         return [Candidate(*row) for row in self._select_in(f"{_CANDIDATES} WHERE id IN", ids)]

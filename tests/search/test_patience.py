@@ -7,7 +7,8 @@ import time
 import pytest
 
 from cidx.api.errors import CidxError
-from cidx.search import matching, pattern
+from cidx.search import pattern
+from cidx.search.matching import Search, TooLong
 from cidx.search.patience import Apart
 
 EVIL = "a" * 40 + "!\n"
@@ -46,10 +47,17 @@ def test_who_no_longer_waits_is_let_go() -> None:
 def test_apart_it_finds_the_same(source: str) -> None:
     text = "abac\n\u00e9 xx y\nword word \udcff\n\n" * 3
     parsed = pattern.parse(source)
-    here = matching.lines(
-        re.compile(source, parsed.flags), text, literal="", stays_in_line=parsed.stays_in_line
-    )
+    here = Search(re.compile(source, parsed.flags), parsed.stays_in_line, "", 10**6).lines(text)
     apart = Apart(parsed, "", check=ignore)
     assert apart.lines(text) == list(here)
     assert apart.lines("") == []
     apart.close()
+
+
+@pytest.mark.parametrize("stays_in_line", [True, False])
+@pytest.mark.parametrize("literal", ["", "word"])
+def test_a_line_that_would_take_too_long_is_left_to_others(literal: str, stays_in_line: bool) -> None:
+    search = Search(re.compile("word"), stays_in_line, literal, 10)
+    assert list(search.lines("a word\n")) == [(1, 3, 7)]
+    with pytest.raises(TooLong):
+        list(search.lines("short\na word in a line\n"))

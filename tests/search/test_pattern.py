@@ -71,6 +71,12 @@ def test_what_looking_for_it_may_cost(source: str, steps: float) -> None:
     assert pattern.parse(source).cost.steps(100) == steps
 
 
+def test_how_long_a_line_may_be() -> None:
+    assert pattern.parse("a.*b").cost.longest(10_000) == 100
+    assert pattern.parse("needle").cost.longest(10_000) == 10_000
+    assert pattern.parse("(a+)+b").cost.longest(10_000) == 0
+
+
 def test_letters_that_may_be_missing_multiply() -> None:
     assert pattern.parse("a?" * 30 + "a" * 30).cost.steps(100) > 1e9
 

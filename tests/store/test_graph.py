@@ -102,6 +102,20 @@ def test_the_nearest_are_among_the_candidates(made: layout.Base) -> None:
 
 
 @needs_hnswlib
+def test_more_effort_looks_at_more_rows(made: layout.Base) -> None:
+    vectors = Vectors(made.vectors, ROWS)
+    found = Graph(made.graph, vectors)
+    for query in queries(5):
+        looked_at = [
+            len(near)
+            for effort in (0.5, 1.0, 4.0)
+            if (near := found.candidates(vectors.probe(query), width=WIDTH, effort=effort)) is not None
+        ]
+        assert looked_at == sorted(looked_at)
+        assert looked_at[0] < looked_at[-1]
+
+
+@needs_hnswlib
 def test_it_finds_the_same_after_a_thousand_edits(base: layout.Base) -> None:
     """The rows of edited chunks are passed over, and the tail holds the new ones."""
     vectors = append(base, clustered(1000, seed=9), count=ROWS)
