@@ -19,12 +19,19 @@ _EMPTY_WORDS = frozenset((
     "using", "via", "vs", "was", "we", "what", "when", "where", "which", "while", "who", "why", "will",
     "with", "without", "would", "you",
 ))  # fmt: skip
-# Words that ask for what otherwise stands behind the sources.
+# Words that ask for what otherwise stands behind the sources. A version is one as well (`v2`).
 _ROLE_WORDS = {
-    **dict.fromkeys(("test", "spec", "mock", "fixture", "unittest"), Role.TEST),
-    **dict.fromkeys(("exampl", "sampl", "demo", "tutorial", "benchmark"), Role.ASIDE),
-    **dict.fromkeys(("readme", "changelog", "licens", "document", "doc", "guid", "markdown"), Role.PROSE),
+    **dict.fromkeys(
+        ("test", "tests", "tested", "spec", "specs", "mock", "mocks", "fixture", "fixtures"), Role.TEST
+    ),
+    **dict.fromkeys(
+        ("example", "examples", "sample", "samples", "demo", "tutorial", "benchmark"), Role.ASIDE
+    ),
+    **dict.fromkeys(("windows", "win32", "win64", "msvc"), Role.FOREIGN),
+    **dict.fromkeys(("legacy", "compatibility", "old", "version", "versions"), Role.SUPERSEDED),
+    **dict.fromkeys(("readme", "changelog", "license", "documentation", "docs", "guide"), Role.PROSE),
 }
+_VERSION = re.compile(r"v\d{1,3}")
 # The whole of a query that is one name: `parse`, `Thing.method`, `ns::name`, `open()`.
 _NAME = re.compile(r"[^\W\d]\w*(?:(?:\.|::|->|#)[^\W\d]\w*)*(?:\(\))?")
 # A word that looks like a name in a sentence: snake_case, camelCase, CamelCase, HTTPServer.
@@ -47,14 +54,18 @@ def read(text: str) -> Intent:
     said = list(dict.fromkeys(words(text)))
     telling = [word for word in said if word.lower() not in _EMPTY_WORDS] or said
     is_name = _NAME.fullmatch(text.strip()) is not None
-    subjects = frozenset(stem(term) for word in telling for term in terms(word))
+    found = tuple(dict.fromkeys(term for word in telling for term in terms(word)))
     return Intent(
-        terms=tuple(dict.fromkeys(term for word in telling for term in terms(word))),
-        subjects=subjects,
+        terms=found,
+        subjects=frozenset(map(stem, found)),
         names=tuple(said[-1:] if is_name else _names(telling)),
         is_name=is_name,
-        roles=frozenset(_ROLE_WORDS[subject] for subject in subjects if subject in _ROLE_WORDS),
+        roles=frozenset(map(_role, found)) - {Role.SOURCE},
     )
+
+
+def _role(term: str) -> Role:
+    return Role.SUPERSEDED if _VERSION.fullmatch(term) else _ROLE_WORDS.get(term, Role.SOURCE)
 
 
 def _names(telling: Iterable[str]) -> list[str]:

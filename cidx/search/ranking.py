@@ -21,14 +21,17 @@ class Weights:
     """How much each kind of evidence adds, or, of what stands behind and of further chunks, how much it leaves."""
 
     definition: float = 4.0
+    export: float = 4.0
     name: float = 0.2
     file_name: float = 0.25
     folder: float = 0.5
     coherence: float = 0.2
     test: float = 0.5
     aside: float = 0.8
+    foreign: float = 0.7
+    superseded: float = 0.7
     prose: float = 0.5
-    further: float = 0.7
+    further: float = 0.65
     abbreviation: float = 0.8
 
 
@@ -42,6 +45,9 @@ PARTS: Mapping[str, Callable[[Weights], Weights]] = {
     "coherence": lambda weights: replace(weights, coherence=0.0),
     "tests-behind": lambda weights: replace(weights, test=1.0),
     "aside-behind": lambda weights: replace(weights, aside=1.0),
+    "foreign-behind": lambda weights: replace(weights, foreign=1.0),
+    "superseded-behind": lambda weights: replace(weights, superseded=1.0),
+    "exports": lambda weights: replace(weights, export=0.0),
     "prose-behind": lambda weights: replace(weights, prose=1.0),
     "variety": lambda weights: replace(weights, further=1.0),
 }
@@ -68,6 +74,7 @@ class Ranking:
     intent: Intent
     weights: Weights
     defining: AbstractSet[int]
+    exporting: AbstractSet[int]
     _coherence: dict[int, float] = field(default_factory=dict)
     _seen: dict[int, int] = field(default_factory=dict)
     _agreeing: dict[str, float] = field(default_factory=dict)
@@ -101,7 +108,8 @@ class Ranking:
         bearings: Mapping[int, Bearing],
     ) -> dict[int, list[tuple[float, int]]]:
         """The chunks of each file, the best first, with what each is worth by itself, negated."""
-        defines = self.weights.definition * (1.0 if self.intent.is_name else _MENTIONED)
+        meant = 1.0 if self.intent.is_name else _MENTIONED
+        defines, exports = self.weights.definition * meant, self.weights.export * meant
         of_files: dict[int, tuple[float, float]] = {}
         found: dict[int, list[tuple[float, int]]] = {}
         for id_, file, _, symbol in candidates:
@@ -111,6 +119,8 @@ class Ranking:
             own, factor = of_files[file]
             if id_ in self.defining:
                 own += defines
+            elif id_ in self.exporting:
+                own += exports
             if symbol and _NAMES[symbol] <= self.intent.subjects:
                 own += self.weights.name
             found[file].append((-relevance[id_] * own * factor, id_))
@@ -170,9 +180,8 @@ class Ranking:
     def _factor(self, role: Role) -> float:
         if role is Role.SOURCE or role in self.intent.roles:
             return 1.0
-        return {Role.TEST: self.weights.test, Role.ASIDE: self.weights.aside, Role.PROSE: self.weights.prose}[
-            role
-        ]
+        weight: float = getattr(self.weights, role.value)
+        return weight
 
 
 def score(worth: float) -> float:

@@ -92,14 +92,13 @@ class _Search:
             vector=_vector(snapshot, query.mode, text, embedder),
             effort=query.accuracy.effort,
         )
-        defining = snapshot.catalogue.defining(asked.names, most=_MOST_DEFINITIONS)
-        ranking = Ranking(asked, WEIGHTS, defining)
+        ranking = Ranking(asked, WEIGHTS, *_homes(snapshot, asked.names))
         within = snapshot.kept(query.filters, lambda: _within(snapshot, query))
         return cls(looking, within, ranking, snapshot.fulltext.ceiling(asked.terms))
 
     def ranked(self, limit: int | None, laps: Laps) -> Iterator[_Shown]:
         """What matches, best first; what comes after the first candidates is looked for when it is wanted."""
-        found = self.looking.find(depth=_DEPTH, also=self.ranking.defining)
+        found = self.looking.find(depth=_DEPTH, also=self.ranking.defining | self.ranking.exporting)
         laps.lap("candidates")
         first = self.ranking.first(found.matching(), self._relevance(found), self._bearings(found))
         laps.lap("ranking")
@@ -123,8 +122,11 @@ class _Search:
         known: dict[int, Bearing] = self.looking.snapshot.kept("bearings", dict)
         files = {chunk.file for chunk in found.chunks.values()}
         bearings = {file: known[file] for file in files & known.keys()}
-        for id_, path, language in self.looking.snapshot.catalogue.named(files - bearings.keys()):
-            bearings[id_] = roles.bearing(path, language)
+        catalogue = self.looking.snapshot.catalogue
+        for id_, path, language in catalogue.named(files - bearings.keys()):
+            later = roles.next_version(path)
+            superseded = later is not None and catalogue.has_folder(later)
+            bearings[id_] = roles.bearing(path, language, superseded=superseded)
             if len(known) < _MOST_BEARINGS:
                 known[id_] = bearings[id_]
         return bearings
@@ -135,6 +137,22 @@ class _Search:
         for worth, _, chunk in ranked:
             if files is None or found.chunks[chunk].file in files:
                 yield _Shown(chunk, min(most, score(-worth)), found.scores(chunk))
+
+
+def _homes(snapshot: Snapshot, names: Sequence[str]) -> tuple[frozenset[int], frozenset[int]]:
+    """The chunks that define these names; of those that nothing here defines, the ones that pass them on to others."""
+    defining: set[int] = set()
+    exporting: set[int] = set()
+    for name in names:
+        found = snapshot.catalogue.defining(name, most=_MOST_DEFINITIONS)
+        defining |= found
+        if not found:
+            exporting |= {
+                chunk
+                for chunk, path in snapshot.catalogue.importing(name, most=_MOST_DEFINITIONS)
+                if roles.is_entrance(path)
+            }
+    return frozenset(defining), frozenset(exporting)
 
 
 def _within(snapshot: Snapshot, query: Query) -> Within | None:

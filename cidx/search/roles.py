@@ -12,9 +12,15 @@ from cidx.text.tokenizer import terms, words
 
 
 class Role(enum.Enum):
-    """SOURCE is what a search for code is after; the others come behind it unless they are asked for."""
+    """SOURCE is what a search for code is after; the others come behind it unless they are asked for.
+
+    FOREIGN is for Windows, on which cidx does not run: its users look for the other variant. SUPERSEDED lies in
+    the folder of a version beside which there is a later one.
+    """
 
     SOURCE = "source"
+    FOREIGN = "foreign"
+    SUPERSEDED = "superseded"
     TEST = "test"
     ASIDE = "aside"
     PROSE = "prose"
@@ -32,6 +38,11 @@ _ASIDE = re.compile(
     r"|legacy|deprecated)/"
     r"|\.d\.[cm]?ts$|(?:^|/)(?:__init__\.pyi?|index\.[cm]?[jt]sx?)$"
 )
+_ENTRANCE = re.compile(
+    rb"(?:^|/)(?:__init__\.pyi?|index\.[cm]?[jt]sx?|mod\.(?:rs|ts)|lib\.rs|exports?\.\w+|main\.d\.ts)$"
+)
+_FOREIGN = re.compile(r"(?:^|[/_.-])(?:win|windows|win32|win64|msvc|uwp)[/_.-]", re.IGNORECASE)
+_VERSION = re.compile(r"(?:^|/)v(\d{1,3})/")
 # Languages that talk about code, and those of its data.
 _PROSE = frozenset(("markdown", "rst", "asciidoc", "org", "tex", "text", "po", "log", "diff"))
 _DATA = frozenset(("json", "yaml", "toml", "xml", "ini", "csv"))
@@ -47,12 +58,31 @@ class Bearing:
     folders: frozenset[str]
 
 
-def bearing(path: bytes, language: str) -> Bearing:
+def bearing(path: bytes, language: str, *, superseded: bool = False) -> Bearing:
     text = path.decode("utf-8", "replace")
     folder, _, name = text.rpartition("/")
+    role = _role(text, language)
     return Bearing(
-        path, _role(text, language), _stems(name.partition(".")[0]), _stems("/".join(folder.split("/")[-2:]))
+        path,
+        Role.SUPERSEDED if superseded and role is Role.SOURCE else role,
+        _stems(name.partition(".")[0]),
+        _stems("/".join(folder.split("/")[-2:])),
     )
+
+
+def next_version(path: bytes) -> bytes | None:
+    """The folder that would hold the next version of what lies in a folder like `v3`; None outside of any."""
+    text = path.decode("utf-8", "surrogateescape")
+    found = list(_VERSION.finditer(text))
+    if not found:
+        return None
+    version = found[-1]
+    return f"{text[: version.start(1)]}{int(version[1]) + 1}/".encode("utf-8", "surrogateescape")
+
+
+def is_entrance(path: bytes) -> bool:
+    """Whether what this file imports is what others import from it: the face of a folder or a package."""
+    return _ENTRANCE.search(path) is not None
 
 
 def _role(path: str, language: str) -> Role:
@@ -60,7 +90,9 @@ def _role(path: str, language: str) -> Role:
         return Role.TEST
     if language in _PROSE:
         return Role.PROSE
-    return Role.ASIDE if language in _DATA or _ASIDE.search(path) else Role.SOURCE
+    if language in _DATA or _ASIDE.search(path):
+        return Role.ASIDE
+    return Role.FOREIGN if _FOREIGN.search(path) else Role.SOURCE
 
 
 def _stems(text: str) -> frozenset[str]:

@@ -55,6 +55,17 @@ SELECT chunk.id, chunk.file, file.path, file.language, chunk.start_line, chunk.e
        chunk.kind, chunk.header, chunk.row, embedding.key
 FROM chunk JOIN file ON file.id = chunk.file JOIN embedding ON embedding.row = chunk.row
 """
+# The chunk of a line, in a file that is still there.
+_DEFINING = """
+SELECT chunk.id FROM symbol JOIN file ON file.id = symbol.file
+JOIN chunk ON chunk.id >= file.first_chunk AND chunk.id < file.first_chunk + file.chunks
+WHERE symbol.name = ? AND symbol.start_line BETWEEN chunk.start_line AND chunk.end_line LIMIT ?
+"""
+_IMPORTING = """
+SELECT chunk.id, file.path FROM reference JOIN file ON file.id = reference.file
+JOIN chunk ON chunk.id >= file.first_chunk AND chunk.id < file.first_chunk + file.chunks
+WHERE reference.name = ? AND reference.kind = 0 AND reference.line BETWEEN chunk.start_line AND chunk.end_line LIMIT ?
+"""
 _CANDIDATES = "SELECT id, file, row, symbol FROM chunk"
 
 # SQLite takes at most 32,766 parameters in one statement.
@@ -286,20 +297,21 @@ class Catalogue:
         )
         return [(row[0], Symbol(*row[1:])) for row in rows]
 
-    def defining(self, names: Iterable[str], *, most: int) -> frozenset[int]:
-        """The chunks in which definitions of these names begin; of a name with more than `most`, none."""
-        found: set[int] = set()
-        for name in names:
-            rows = self._all(
-                "SELECT chunk.id FROM symbol JOIN file ON file.id = symbol.file JOIN chunk"
-                " ON chunk.id >= file.first_chunk AND chunk.id < file.first_chunk + file.chunks"
-                " AND chunk.start_line <= symbol.start_line AND chunk.end_line >= symbol.start_line"
-                " WHERE symbol.name = ? LIMIT ?",
-                (name, most + 1),
-            )
-            if len(rows) <= most:
-                found.update(id_ for (id_,) in rows)
-        return frozenset(found)
+    def defining(self, name: str, *, most: int) -> set[int]:
+        """The chunks in which definitions of a name begin; none of a name that has more than `most`."""
+        found = {chunk for (chunk,) in self._all(_DEFINING, (name, most + 1))}
+        return found if len(found) <= most else set()
+
+    def importing(self, name: str, *, most: int) -> list[tuple[int, bytes]]:
+        """The chunks in which files first import a name, with the paths of these; at most so many."""
+        return self._all(_IMPORTING, (_checksum(name), most))
+
+    def has_folder(self, folder: bytes) -> bool:
+        """Whether any file lies in a folder, which ends with a slash."""
+        return (
+            self._one("SELECT 1 FROM file WHERE path > ? AND path < ?", (folder, folder[:-1] + b"0"))
+            is not None
+        )
 
     def symbol_kinds(self) -> list[str]:
         """The kinds of definitions that there are."""

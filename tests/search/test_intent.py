@@ -35,7 +35,9 @@ def test_empty_words_are_not_looked_for() -> None:
 def test_whoever_asks_for_tests_gets_them() -> None:
     assert intent.read("tests of the parser").roles == {Role.TEST}
     assert intent.read("example of a handler").roles == {Role.ASIDE}
-    assert intent.read("the parser").roles == set()
+    assert intent.read("errors of v3").roles == {Role.SUPERSEDED}
+    assert intent.read("paths on Windows").roles == {Role.FOREIGN}
+    assert intent.read("the parser of a window").roles == set()
 
 
 @given(st.text())

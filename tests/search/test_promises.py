@@ -121,3 +121,21 @@ def test_the_definition_is_found_where_others_say_its_name_more_often(tree: Tree
     tree.index()
     for mode in MODES[:2]:
         assert tree.paths("Depository", *mode)[0] == "deep/store.py"
+
+
+def test_where_a_name_from_elsewhere_is_passed_on(tree: Tree) -> None:
+    tree.write({"web/mod.rs": "pub use outer::{FromRequest, IntoReply};\n\nmod json;\n" + "// more\n" * 30})
+    tree.write(
+        {f"web/w{n}.rs": "use crate::web::FromRequest;\nfn f(x: FromRequest) {}\n" for n in range(8)}
+    ).commit()
+    tree.index()
+    assert tree.paths("FromRequest", "--fts")[0] == "web/mod.rs"
+
+
+def test_a_later_version_comes_before_an_earlier_one(tree: Tree) -> None:
+    tree.write(
+        {f"wire/v{n}/frames.go": "package wire\n\nfunc DecodeFrame() {}\n" for n in (1, 2, 3)}
+    ).commit()
+    tree.index()
+    found = [path for path in tree.paths("decode a frame of the wire", "--fts") if path.startswith("wire/")]
+    assert found == ["wire/v3/frames.go", "wire/v1/frames.go", "wire/v2/frames.go"]

@@ -23,6 +23,7 @@ def check(
     symbols: Mapping[int, str] | None = None,
     relevance: Mapping[int, float] = EQUAL,
     defining: frozenset[int] = frozenset(),
+    exporting: frozenset[int] = frozenset(),
 ) -> None:
     """The order of the chunks, each in the file of its number if not said otherwise, which this part makes."""
     candidates = [
@@ -35,7 +36,7 @@ def check(
             file: roles.bearing(path.encode(), "markdown" if path.endswith(".md") else "python")
             for file, path in paths.items()
         }
-        ranking = Ranking(intent.read(query), weights, defining)
+        ranking = Ranking(intent.read(query), weights, defining, exporting)
         return [chunk for _, _, chunk in ranking.first(candidates, relevance, bearings)]
 
     assert order(Weights()) == expected
@@ -45,6 +46,11 @@ def check(
 def test_the_definition_of_the_name_comes_first() -> None:
     paths = {1: "a.py", 2: "b.py", 3: "c.py"}
     check("parse", [3, 1, 2], part="definitions", paths=paths, defining=frozenset((3,)))
+
+
+def test_who_exports_a_name_from_elsewhere_comes_first() -> None:
+    paths = {1: "a.rs", 2: "b.rs", 3: "c/mod.rs"}
+    check("Handler", [3, 1, 2], part="exports", paths=paths, exporting=frozenset((3,)))
 
 
 def test_a_name_that_says_what_was_asked_comes_first() -> None:
@@ -75,7 +81,12 @@ def test_file_names_abbreviate() -> None:
 
 @pytest.mark.parametrize(
     ("part", "path"),
-    [("tests-behind", "a/test_x.py"), ("aside-behind", "a/examples/x.py"), ("prose-behind", "a/guide.md")],
+    [
+        ("tests-behind", "a/test_x.py"),
+        ("foreign-behind", "a/win/x.py"),
+        ("aside-behind", "a/examples/x.py"),
+        ("prose-behind", "a/guide.md"),
+    ],
 )
 def test_what_is_no_source_stands_behind(part: str, path: str) -> None:
     check("parsing", [2, 3, 1], part=part, paths={1: path, 2: "b/x.py", 3: "c/x.py"})

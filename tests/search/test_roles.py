@@ -2,7 +2,7 @@
 
 import pytest
 
-from cidx.search.roles import Role, bearing
+from cidx.search.roles import Role, bearing, is_entrance, next_version
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,9 @@ from cidx.search.roles import Role, bearing
         ("src/main/java/ParserTest.java", "java", Role.TEST),
         ("spec/parser_spec.rb", "ruby", Role.TEST),
         ("test_parser.py", "python", Role.TEST),
+        ("src/win/core.c", "c", Role.FOREIGN),
+        ("pkg/path_windows.go", "go", Role.FOREIGN),
+        ("src/window.c", "c", Role.SOURCE),
         ("examples/hello.rs", "rust", Role.ASIDE),
         ("third_party/zlib/inflate.c", "c", Role.ASIDE),
         ("types/index.d.ts", "typescript", Role.ASIDE),
@@ -35,3 +38,35 @@ def test_names_are_told_in_stems() -> None:
     found = bearing(b"src/web/handlers/RotatingFileHandler.php", "php")
     assert found.name == {"rotat", "fil", "handl"}
     assert found.folders == {"web", "handl"}
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (b"api/v1/types.go", b"api/v2/"),
+        (b"v9/a.ts", b"v10/"),
+        (b"v1/pkg/v3/odd\xff/a.py", b"v1/pkg/v4/"),
+        (b"src/v.py", None),
+        (b"src/v2.py", None),
+    ],
+)
+def test_the_folder_of_the_next_version(path: bytes, expected: bytes | None) -> None:
+    assert next_version(path) == expected
+
+
+def test_what_a_later_version_replaces_is_superseded() -> None:
+    assert bearing(b"v1/a.py", "python", superseded=True).role is Role.SUPERSEDED
+    assert bearing(b"v1/tests/a.py", "python", superseded=True).role is Role.TEST
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (b"pkg/__init__.py", True),
+        (b"src/extract/mod.rs", True),
+        (b"index.ts", True),
+        (b"src/model.rs", False),
+    ],
+)
+def test_faces_of_folders(path: bytes, expected: bool) -> None:
+    assert is_entrance(path) is expected
