@@ -20,15 +20,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from cidx.text.model import MAGIC, read_header
+from cidx.text.model import MODEL_FILE as MODEL_FILE
 from cidx.text.tokenizer import terms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vectors = NDArray[np.float32]
-
-MAGIC = b"cidxmodl"
-MODEL_FILE = Path(__file__).parent / "model.bin"
 
 # So many documents are pooled by one matrix product of their terms' weights and rows: with more, most of the
 # weights are zeros; with fewer, the calls cost more than the arithmetic.
@@ -159,11 +158,9 @@ def packaged() -> TableEmbedder:
 def load(file: Path) -> TableEmbedder:
     """Map a model file: magic, header length, JSON header, sorted keys, rows."""
     with file.open("rb") as stream:
+        header = read_header(stream)
+        start = stream.tell()
         view = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-    if bytes(view[:8]) != MAGIC:
-        raise ValueError(f"{file} is not a model")
-    start = 12 + int.from_bytes(view[8:12], "little")
-    header = json.loads(bytes(view[12:start]))
     keys = np.frombuffer(view, dtype="<u4", count=header["terms"], offset=start)
     shape = header["rows"], header["dimensions"]
     table = np.frombuffer(view, dtype=np.int8, offset=start + keys.nbytes).reshape(shape)

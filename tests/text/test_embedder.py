@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cidx.text import embedder
+from cidx.text.model import version
 from cidx.text.tokenizer import words
 
 
@@ -97,3 +98,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model").write_bytes(b"something else entirely")
     with pytest.raises(ValueError, match="not a model"):
         embedder.load(tmp_path / "model")
+
+
+def test_the_version_is_known_without_the_model() -> None:
+    assert version() == embedder.packaged().version
