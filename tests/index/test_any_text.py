@@ -28,7 +28,7 @@ def test_a_file_is_found_by_its_words_and_read_whatever_its_encoding(name: str, 
     assert (hit["path"], hit["language"], hit["start_line"]) == ("a.py", "python", 1)
     assert hit["text"] == JAPANESE.removesuffix("\n")
     assert not hit.get("stale")
-    assert "     4      # ソケット を 渡す" in tree.run("query", "--fts", "ソケット").out
+    assert "     4>     # ソケット を 渡す" in tree.run("query", "--fts", "ソケット").out
     assert tree.index()["generation"] == 1
 
 
