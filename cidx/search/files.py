@@ -63,6 +63,20 @@ class Texts:
         return known
 
 
+def place(chunk: ChunkRow, text: bytes) -> tuple[ChunkRow, list[bytes]] | None:
+    """A chunk where its lines stand now, and the lines of the file; where they stood if they have changed.
+
+    None where the file has become shorter than that.
+    """
+    span = chunk.span
+    lines = source.lines_of(text, span.end_line)
+    if source.content_key(span.header, source.span_bytes(lines, span)) != chunk.key:
+        lines = source.lines_of(text)
+        if (found := source.find(lines, span, chunk.key)) is not None:
+            return chunk._replace(span=found), lines
+    return (chunk, lines) if span.start_line <= len(lines) else None
+
+
 def hit(
     chunk: ChunkRow,
     lines: list[bytes],

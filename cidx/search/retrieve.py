@@ -17,12 +17,11 @@ from cidx.api.errors import CidxError, Code, NotIndexed
 from cidx.api.query import Mode, Query
 from cidx.search import fusion, intent, roles
 from cidx.search.candidates import Found, Looking, Within
-from cidx.search.files import Texts, hit
+from cidx.search.files import Texts, hit, place
 from cidx.search.filters import allowed_files
 from cidx.search.laps import Laps
 from cidx.search.ranking import Ranked, Ranking, Weights, score
 from cidx.search.roles import Bearing
-from cidx.store import source
 from cidx.store.snapshot import Snapshot
 from cidx.text.embedder import Embedder
 from cidx.text.tokenizer import words
@@ -191,6 +190,5 @@ def _hits(ranked: Iterator[_Shown], snapshot: Snapshot, root: Path) -> Iterator[
             if chunk.path not in read:
                 read[chunk.path] = texts.read(chunk.path)
             text = read[chunk.path]
-            lines = source.lines_of(text, chunk.span.end_line) if text is not None else []
-            if chunk.span.start_line <= len(lines):
-                yield hit(chunk, lines, score=one.score, scores=one.scores, matched_by=one.scores)
+            if text is not None and (placed := place(chunk, text)) is not None:
+                yield hit(*placed, score=one.score, scores=one.scores, matched_by=one.scores)

@@ -10,11 +10,10 @@ import numpy as np
 from cidx.api.answer import Hit
 from cidx.api.errors import CidxError, Code
 from cidx.api.query import Query
-from cidx.search.files import Texts, hit, listed
+from cidx.search.files import Texts, hit, listed, place
 from cidx.search.fusion import clip
 from cidx.search.lines import Check
 from cidx.search.names import chunk_at
-from cidx.store import source
 from cidx.store.records import Candidate, ChunkRow
 from cidx.store.snapshot import Snapshot
 
@@ -44,10 +43,9 @@ def similar(snapshot: Snapshot, query: Query, *, root: Path, check: Check) -> It
     for row in sorted(rows, key=lambda row: (-near[row.id], row.path, row.span.start_line)):
         check()
         data = texts.read(row.path)
-        lines = source.lines_of(data) if data is not None else []
-        if row.span.start_line <= len(lines):
+        if data is not None and (placed := place(row, data)) is not None:
             cosine = near[row.id]
-            yield hit(row, lines, score=clip(cosine), scores={"semantic": cosine}, matched_by=("semantic",))
+            yield hit(*placed, score=clip(cosine), scores={"semantic": cosine}, matched_by=("semantic",))
 
 
 def find_place(snapshot: Snapshot, path: bytes, line: int) -> ChunkRow:

@@ -15,7 +15,6 @@ from cidx.search import files, lines, pattern
 from cidx.search.files import Texts
 from cidx.search.fusion import clip
 from cidx.search.lines import Check
-from cidx.store import source
 from cidx.store.fulltext import likeness
 from cidx.store.records import ChunkRow
 from cidx.store.snapshot import Snapshot
@@ -68,8 +67,9 @@ def like(snapshot: Snapshot, query: Query, *, root: Path) -> Iterator[Hit]:
     known = _Likeness(wanted, distance)
     for chunk in _placed(snapshot, scores):
         data = texts.read(chunk.path)
-        text = source.lines_of(data) if data is not None else []
-        if chunk.span.start_line <= len(text):
+        placed = files.place(chunk, data) if data is not None else None
+        if placed is not None:
+            chunk, text = placed
             raw = scores[chunk.id]
             yield files.hit(
                 chunk,

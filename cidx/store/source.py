@@ -27,6 +27,10 @@ _STAMP = struct.Struct("<QqqQ").pack
 _SIZE = struct.Struct("<Q")
 
 
+# By so many lines the lines of a chunk are looked for above and below where they stood: 4 ms.
+_MOST_SHIFTED = 1000
+
+
 class NotRegular(OSError):
     """What the path leads to is no regular file (any more)."""
 
@@ -92,6 +96,21 @@ def lines_of(data: bytes, most: int | None = None) -> list[bytes]:
     """The lines of a file, or the first of them, each with its newline; split at newlines only."""
     stream = io.BytesIO(data)
     return stream.readlines() if most is None else list(islice(stream, most))
+
+
+def find(lines: list[bytes], span: Span, key: bytes) -> Span | None:
+    """Where the lines of a chunk stand now: where they stood, else the nearest place that has them, if one has."""
+    length = span.end_line - span.start_line + 1
+    last = len(lines) - length
+    before = span.start_line - 1
+    for offset in range(_MOST_SHIFTED + 1):
+        for start in {before - offset, before + offset}:
+            if (
+                0 <= start <= last
+                and content_key(span.header, b"".join(lines[start : start + length])) == key
+            ):
+                return span._replace(start_line=start + 1, end_line=start + length)
+    return None
 
 
 def span_bytes(lines: list[bytes], span: Span) -> bytes:

@@ -1,0 +1,75 @@
+"""What a hit shows of a file that has changed since it was indexed."""
+
+from pathlib import Path
+
+import pytest
+
+from cidx.search.files import place
+from cidx.store import source
+from cidx.store.records import ChunkRow, Span
+from tests.kit import Tree
+
+BEHIND = {"CIDX_DAEMON_AUTO_INDEX": "false"}
+SOURCE = (
+    "import os\n\n\ndef needle():\n    return os.name\n\n\ndef other():\n    return 2\n" + "# end\n" * 200
+)
+
+
+@pytest.fixture
+def indexed(tree: Tree) -> Tree:
+    tree.write({"a.py": SOURCE, "b.py": "def elsewhere(): ...\n"}).index()
+    return tree
+
+
+def hits(tree: Tree, *argv: str) -> list[tuple[str, bool]]:
+    """The first line of each hit in a.py, as it is there now, and whether the hit is marked as stale."""
+    answer = tree.run("query", "--json", *argv, environment=BEHIND).json
+    for hit in answer["hits"]:
+        lines = (tree.root / hit["path"]).read_text().split("\n")
+        assert hit["text"] == "\n".join(lines[hit["start_line"] - 1 : hit["end_line"]])
+    assert not answer["fresh"]
+    return [(hit["path"], hit.get("stale", False)) for hit in answer["hits"]]
+
+
+@pytest.mark.parametrize("flags", [(), ("--fts",), ("--semantic",), ("--fuzzy",)])
+def test_lines_that_have_moved_are_shown_where_they_are(indexed: Tree, flags: tuple[str, ...]) -> None:
+    indexed.write({"a.py": "# new\n" * 50 + SOURCE})
+    assert hits(indexed, *flags, "needle")[0] == ("a.py", False)
+    answer = indexed.run("query", "--json", *flags, "needle", environment=BEHIND).json
+    assert answer["hits"][0]["start_line"] == 51
+
+
+def test_lines_that_have_changed_are_marked(indexed: Tree) -> None:
+    indexed.write({"a.py": SOURCE.replace("os.name", "os.sep")})
+    assert hits(indexed, "needle")[0] == ("a.py", True)
+
+
+def test_a_file_that_is_gone_or_has_become_too_short_is_not_shown(indexed: Tree) -> None:
+    (indexed.root / "a.py").unlink()
+    assert ("a.py", False) not in hits(indexed, "needle")
+    indexed.write({"a.py": ""})
+    assert [path for path, _ in hits(indexed, "--fts", "needle")] == []
+
+
+def chunk(lines: list[bytes], first: int, last: int) -> ChunkRow:
+    span = Span(first, last)
+    key = source.content_key("", source.span_bytes(lines, span))
+    return ChunkRow(1, 1, b"a.py", "python", span, 1, key)
+
+
+def test_the_nearest_place_counts() -> None:
+    lines = [b"%d\n" % number for number in range(100)]
+    row = chunk(lines, 50, 52)
+    same = b"".join(lines[49:52])
+    text = same + b"x\n" * 60 + same + b"x\n" * 200
+    placed = place(row, text)
+    assert placed is not None
+    assert placed[0].span == Span(64, 66)
+
+
+def test_far_away_is_not_looked(tmp_path: Path) -> None:
+    lines = [b"%d\n" % number for number in range(3000)]
+    row = chunk(lines, 1, 2)
+    placed = place(row, b"x\n" * 2000 + b"".join(lines[:2]))
+    assert placed is not None
+    assert placed[0].span == row.span
