@@ -80,11 +80,13 @@ def _run(session: Session) -> int:
 
 def _session() -> Session:
     users = user_folders()
+    standalone = os.environ.get("CIDX_STANDALONE", "") not in ("", "0")
     return Session(
         directory=_directory(),
         environment=dict(os.environ),
+        standalone=standalone,
         # A client that met a fault has said so, with what it imports for that.
-        advice=os.environ.get("CIDX_STANDALONE", "") in ("", "0") and "cidx.client.call" not in sys.modules,
+        advice=not standalone and "cidx.client.call" not in sys.modules,
         users=users,
         source=OneShot(users),
         terminal=Terminal.of(

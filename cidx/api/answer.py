@@ -69,9 +69,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
-    """How many files differ from the generation that answered."""
+    """How many files differ from the generation that answered, and whether that is being brought in."""
 
     changed_files: int = 0
+    indexing: bool = False
 
     @property
     def fresh(self) -> bool:
@@ -108,7 +109,7 @@ class Answer:
             "took_ms": round(self.took_ms, 2),
             "hits": [hit.to_json() for hit in self.hits],
         }
-        optional = {"more": self.more, "timing": self.timing}
+        optional = {"indexing": self.freshness.indexing or None, "more": self.more, "timing": self.timing}
         return fields | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
@@ -118,7 +119,9 @@ class Answer:
             mode=Mode(fields["mode"]),
             repository=fields["repository"],
             generation=fields["generation"],
-            freshness=Freshness(changed_files=fields["changed_files"]),
+            freshness=Freshness(
+                changed_files=fields["changed_files"], indexing=fields.get("indexing", False)
+            ),
             served_by=fields["served_by"],
             took_ms=fields["took_ms"],
             hits=tuple(Hit.from_json(hit) for hit in fields["hits"]),

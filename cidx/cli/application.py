@@ -119,6 +119,7 @@ def _change_directory(context: click.Context, _: click.Parameter, path: str | No
 
 def _stand_alone(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     context.find_root().obj.advice &= not wanted
+    context.find_root().obj.standalone |= wanted
 
 
 def _log_everything(context: click.Context, _: click.Parameter, wanted: bool) -> None:

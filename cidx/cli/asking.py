@@ -136,5 +136,8 @@ def _add_notes(found: "Answer", session: Session, shape: Shape) -> None:
             session.err.line(f"cidx: only the first {len(found.hits)}; all of them: -l 0")
         if not found.freshness.fresh:
             changed = render.changed(found.freshness.changed_files)
-            session.err.line(f"cidx: {changed} since this index was made; to bring that in: cidx index")
+            what_now = (
+                "that is being brought in" if found.freshness.indexing else "to bring that in: cidx index"
+            )
+            session.err.line(f"cidx: {changed} since this index was made; {what_now}")
     hint.about_service(session)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 # Runs that end sooner show nothing; rich is not even imported.
-_QUIET_S = 0.4
+QUIET_S = 0.4
 _STEP_S = 0.1
 _LINE_EVERY_S = 5.0
 # Ctrl-C has to end within a second, whatever the job is doing.
@@ -29,11 +29,11 @@ _GRACE_S = 0.6
 def watch(session: Session, job: Callable[[Report], Result]) -> Result:
     """Run the job while showing its progress; returns what it returns or raises what it raises."""
     run = _Run(job)
-    display: _Display = _Terminal(session) if session.terminal.err_is_terminal else _Pipe(session)
+    display = display_for(session)
     try:
         started = time.monotonic()
         while not run.done.wait(_STEP_S):
-            if time.monotonic() - started > _QUIET_S:
+            if time.monotonic() - started > QUIET_S:
                 display.show(run.latest)
     except KeyboardInterrupt:
         session.cancelled.set()
@@ -47,6 +47,19 @@ def watch(session: Session, job: Callable[[Report], Result]) -> Result:
     finally:
         display.close()
     return run.result()
+
+
+class Display(Protocol):
+    """Where progress is shown."""
+
+    def show(self, progress: Progress) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def display_for(session: Session) -> Display:
+    """The one that fits where the session's stderr goes."""
+    return _Terminal(session) if session.terminal.err_is_terminal else _Pipe(session)
 
 
 class _Run(Generic[Result]):
@@ -75,12 +88,6 @@ class _Run(Generic[Result]):
 
     def _report(self, progress: Progress) -> None:
         self.latest = progress
-
-
-class _Display(Protocol):
-    def show(self, progress: Progress) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class _Pipe:

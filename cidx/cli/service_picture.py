@@ -1,5 +1,6 @@
 """A service as people and programs read it: rows and JSON of `cidx service status`."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -57,12 +58,25 @@ def rows(supervisor: str, state: State, daemon: dict[str, Any] | None) -> list[t
         found.append(("says", state.says))
     if daemon is not None:
         found.append(("served", f"{daemon['queries']} queries, {sum(daemon['errors'].values())} errors"))
+        found += job_rows(daemon)
     if state.last_exit:
         found.append(("last end", state.last_exit))
     if state.restarts:
         found.append(("restarts", f"{state.restarts} after failures"))
     found.append(("files", ", ".join(map(str, installed.files))))
     return found
+
+
+def job_rows(daemon: dict[str, Any]) -> list[tuple[str, str]]:
+    """The index job that runs, or how the last one failed."""
+    return [("job", _job(job)) for job in daemon["jobs"]]
+
+
+def _job(job: dict[str, Any]) -> str:
+    since = time.strftime("%H:%M:%S", time.localtime(job["since"]))
+    if job["error"] is not None:
+        return f"{job['kind']} since {since} failed: {job['error']['what']}: {job['error']['why']}"
+    return f"{job['kind']} since {since}, {job['phase']}: {job['files_done']} of {job['files_total']} files"
 
 
 def _daemon(state: State, daemon: dict[str, Any] | None) -> str:

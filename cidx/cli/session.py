@@ -91,8 +91,9 @@ class Source(Protocol):
 class Session:
     """One run of one command line.
 
-    `advice` says that a word about the service is welcome, `command` the name of what ran, `failed` the code of the
-    error it ended with, `repeatable` that it would say the same again as long as the repository stays as it is.
+    `standalone` says that no daemon is to be asked, `advice` that a word about the service is welcome, `command` the
+    name of what ran, `failed` the code of the error it ended with, `repeatable` that it would say the same again as
+    long as the repository stays as it is.
     """
 
     directory: Path
@@ -108,6 +109,7 @@ class Session:
     command: str = ""
     failed: str = ""
     repeatable: bool = False
+    standalone: bool = False
     advice: bool = False
 
     @property

@@ -204,6 +204,64 @@ def value(path: str, root: str, method: str, arguments: tuple[object, ...] = ())
         return None
 
 
+class Dialogue:
+    """Several calls on one connection to the daemon of a repository, one after the other. Use as a context."""
+
+    def __init__(self, path: str, root: str) -> None:
+        self._path = path
+        self._repository = address.repository_id(root)
+        self._connection: wire.Connection | None = None
+        self._number = 0
+
+    def call(self, method: str, *arguments: object, patience_s: float = wire.HELLO_S) -> object:
+        """What a method gives. `Unanswered` where there is no daemon (any more), `Failed` where it could not."""
+        try:
+            return (
+                self._begin(method, arguments)
+                if self._connection is None
+                else self._go_on(method, arguments, patience_s)
+            )
+        except FileNotFoundError:
+            raise Unanswered from None
+        except _Broken as broken:
+            raise Unanswered(str(broken)) from None
+        except _Leaving:
+            raise Unanswered("the daemon is leaving") from None
+        except replies.Closed:
+            raise Unanswered("the daemon went away") from None
+        except replies.Unreadable:
+            raise _unreadable() from None
+        except replies.Raised as raised:
+            raise Failed(_said(raised)) from None
+        except OSError as error:
+            raise (
+                _late() if isinstance(error, TimeoutError) else Unanswered("the daemon went away")
+            ) from None
+
+    def _begin(self, method: str, arguments: tuple[object, ...]) -> object:
+        try:
+            self._connection = wire.ask(self._path, method, arguments)
+        except OSError as error:
+            raise _explained(error, self._path) from None
+        replied = Replies(self._connection)
+        self._number = _greet(replied, method, arguments, self._repository)
+        return replied.value(self._number, largest=_LARGEST_VALUE)
+
+    def _go_on(self, method: str, arguments: tuple[object, ...], patience_s: float) -> object:
+        assert self._connection is not None
+        self._number += 1
+        self._connection.until = time.monotonic() + patience_s
+        self._connection.send(wire.call(self._number, wire.ROOT, method, arguments))
+        return Replies(self._connection).value(self._number, largest=_LARGEST_VALUE)
+
+    def __enter__(self) -> "Dialogue":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
 def _late() -> Unanswered:
     return Unanswered(f"the daemon did not answer within {wire.HELLO_S:.0f} s")
 

@@ -1,13 +1,18 @@
 """RPyC made safe for whoever reaches the socket: values only, few handlers, small frames, in time.
 
 A stock `rpyc` client works for every documented method. Anything else that RPyC can do (references from
-clients, attributes, pickles, tracebacks) is refused by not being there.
+clients, attributes, pickles, tracebacks) is refused by not being there. The one reference of a client that is taken
+is the callback of `index`: it is called with a text, nothing is asked of it, and its answer is thrown away unread.
 """
 
+import itertools
+import select
 import socket
 import struct
 import time
 import zlib
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +33,10 @@ _FRAME_S = 5.0
 _FIRST_FRAME_S = 3.0
 # A client reads its whole reply before it writes any of it anywhere.
 _SEND_S = 30
+# What a client may ask while it is told of a job, to be answered afterwards.
+_MOST_PUT_OFF, _MOST_PUT_OFF_BYTES = 16, 64 * 1024
+# Its name for the object that it wants to be called.
+_LONGEST_NAME = 200
 
 CONFIGURATION = {
     "allow_all_attrs": False,
@@ -61,6 +70,17 @@ class Method:
 
     name: str
 
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """An object of a client's that it wants to be called, by the client's name for it."""
+
+    name: tuple[str, int, int]
+
+
+_REQUEST, *_ANSWERS = map(brine.I1.pack, (consts.MSG_REQUEST, consts.MSG_REPLY, consts.MSG_EXCEPTION))
+# Which method takes one, and as what.
+_TELLING, _CALLBACK, _CALLBACK_PLACE = "index", "callback", 1
 
 # A class that every RPyC knows, so that clients don't ask what it can do.
 _METHOD = "builtins.method"
@@ -103,6 +123,12 @@ class GuardedStream(SocketStream):
             parts.append(part)
             count -= len(part)
         return b"".join(parts)
+
+    def has_room(self) -> bool:
+        """Whether a short frame can be written without waiting."""
+        poller = select.poll()
+        poller.register(self.sock, select.POLLOUT)
+        return bool(poller.poll(0))
 
     def write(self, data: bytes) -> None:
         """All of it; RPyC's own copies what is left for every part it sends."""
@@ -153,13 +179,22 @@ class GuardedChannel(Channel):
 class GuardedConnection(Connection):
     """Answers calls of the root's exposed methods, and nothing else."""
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._put_off: deque[bytes] = deque()
+        self._numbers = itertools.count(1)
+        self._is_callback_busy = False
+
     def serve_all(self) -> None:
         """Serve until either side ends it; a client that never says anything is dropped soon."""
         try:
             if not self.serve(_FIRST_FRAME_S):
                 return
             while not self.closed:
-                self.serve(None)
+                if self._put_off:
+                    self._answer(self._put_off.popleft())
+                else:
+                    self.serve(None)
         except (EOFError, OSError):
             pass
         except Exception:
@@ -172,6 +207,41 @@ class GuardedConnection(Connection):
         """Close without a farewell, which a hostile client could keep us waiting for."""
         if not self._closed:
             self._cleanup()
+
+    # What a method may do with its client
+
+    def tell(self, callback: Any, text: str) -> bool:
+        """Call a callback, unless that would mean to wait: for its last answer, or for room in the socket."""
+        if not isinstance(callback, Callback):
+            raise TypeError("a callback is an object of the client's")
+        stream = self._channel.stream
+        if self._is_callback_busy or not stream.has_room():
+            return False
+        self._is_callback_busy = True
+        boxed = (
+            (consts.LABEL_LOCAL_REF, callback.name),
+            (consts.LABEL_VALUE, (text,)),
+            (consts.LABEL_VALUE, ()),
+        )
+        request = (next(self._numbers), (consts.HANDLE_CALL, (consts.LABEL_TUPLE, boxed)))
+        self._channel.send(_REQUEST + brine.dump(request))
+        return True
+
+    def attend(self) -> None:
+        """Take what the client has sent while a method of its runs. Raises where the client has gone."""
+        while self._channel.poll(0):
+            data = self._channel.recv()
+            if self._is_answer(data):
+                self._is_callback_busy = False
+                continue
+            self._put_off.append(data)
+            if len(self._put_off) > _MOST_PUT_OFF or sum(map(len, self._put_off)) > _MOST_PUT_OFF_BYTES:
+                self._channel.close()
+                raise EOFError("too many requests at once")
+
+    def _is_answer(self, data: bytes) -> bool:
+        """Whether this is what the callback answered; how it went is its own business."""
+        return data[:1] in _ANSWERS and self._is_callback_busy
 
     @classmethod
     def _request_handlers(cls) -> dict[int, Any]:
@@ -187,13 +257,19 @@ class GuardedConnection(Connection):
         }
 
     def _dispatch(self, data: bytes) -> None:
-        """Requests, of plain values: nothing else can be an answer to us, who ask nothing.
+        """Requests, of plain values: nothing else can be an answer to us, who ask nothing of clients but to be told.
 
         RPyC would keep a class for every exception's name it is sent, and build tuples and sets of any size and depth.
         """
-        if data[0] != consts.MSG_REQUEST:
-            raise EOFError("not a request")
         self._recvlock.release()
+        if self._is_answer(data):
+            self._is_callback_busy = False
+        else:
+            self._answer(data)
+
+    def _answer(self, data: bytes) -> None:
+        if data[:1] != _REQUEST:
+            raise EOFError("not a request")
         request = replies.unpack(memoryview(data)[1:])
         if not isinstance(request, tuple) or len(request) != 2:
             raise EOFError("not a request")
@@ -205,7 +281,7 @@ class GuardedConnection(Connection):
         super()._dispatch_request(seq, raw_args)
 
     def _unbox(self, package: Any) -> Any:
-        """Values, the root and its methods; a reference to anything of the client's is refused."""
+        """Values, the root and its methods; a reference to anything of the client's is only known by its name."""
         label, value = package
         if label == consts.LABEL_VALUE:
             return value
@@ -217,6 +293,8 @@ class GuardedConnection(Connection):
             for name in self._local_root.exposed():
                 if _method_id(name) == value:
                     return Method(name)
+        if label == consts.LABEL_REMOTE_REF and _is_name(value):
+            return Callback(value)
         raise Refused("only values may be sent")
 
     def _box(self, obj: Any) -> Any:
@@ -250,7 +328,11 @@ class GuardedConnection(Connection):
     def _handle_call(self, obj: Any, args: Any, kwargs: Any = ()) -> Any:
         if not isinstance(obj, Method):
             raise Refused("only methods of the root can be called")
-        return self._local_root.exposed()[obj.name](self, *args, **dict(kwargs))
+        options = dict(kwargs)
+        for place in _references(args, options):
+            if obj.name != _TELLING or place not in (_CALLBACK, _CALLBACK_PLACE):
+                raise Refused("only values may be sent")
+        return self._local_root.exposed()[obj.name](self, *args, **options)
 
     def _handle_callattr(self, obj: Any, name: Any, args: Any, kwargs: Any = ()) -> Any:
         """Both at once, as our own client does."""
@@ -263,3 +345,22 @@ class GuardedConnection(Connection):
 
     def _handle_del(self, obj: Any, count: int = 1) -> None:
         """The root stays whatever a client forgets."""
+
+
+def _is_name(value: Any) -> bool:
+    """Whether this is how RPyC names an object: a class and two numbers."""
+    match value:
+        case (str(kind), int(), int()):
+            return len(kind) <= _LONGEST_NAME
+    return False
+
+
+def _references(args: Any, options: dict[Any, Any]) -> Iterator[Any]:
+    """Where among the arguments of a call something of the client's is; None where it is within a value."""
+    for place, item in [*enumerate(args), *options.items()]:
+        if isinstance(place, Callback) or _has_reference(item):
+            yield place if isinstance(item, Callback) else None
+
+
+def _has_reference(item: Any) -> bool:
+    return isinstance(item, Callback) or (isinstance(item, tuple) and any(map(_has_reference, item)))

@@ -60,7 +60,9 @@ def serve(
 ) -> None:
     """Serve until idle, told to stop, or replaced by newer code."""
     server = _Server(listener, warm, vitals, settings, notifier)
-    server.service = Service(repository_id=repository_id, run=run, vitals=vitals, control=server)
+    server.service = Service(
+        repository_id=repository_id, run=run, indexing=warm, vitals=vitals, control=server
+    )
     server.serve()
 
 
@@ -86,6 +88,7 @@ class _Server:
         self._failure: BaseException | None = None
         self._why_leaving = ""
         self._untold_since: float | None = None
+        self._has_told_of_job = False
         self._heap_is_used = False
         self._clients: set[socket.socket] = set()
         self._refused: deque[tuple[float, socket.socket]] = deque()
@@ -120,11 +123,15 @@ class _Server:
             "cache": self._warm.describe(),
             "memory": {"rss_bytes": _resident_bytes()},
             "threads": threading.active_count(),
-            "jobs": [],
+            "jobs": self._warm.jobs.describe(),
         }
 
     def health(self) -> dict[str, Any]:
-        return {"status": "degraded" if self._why_leaving else "well", "leaving": self._why_leaving}
+        return {
+            "status": "degraded" if self._why_leaving or self._warm.jobs.failure else "well",
+            "leaving": self._why_leaving,
+            "jobs": self._warm.jobs.describe(),
+        }
 
     # The loop
 
@@ -199,7 +206,7 @@ class _Server:
             waits.append(_OVERDUE_STEP_S)
         if self._refused:
             waits.append(_REFUSED_S)
-        if self._untold_since is not None:
+        if self._untold_since is not None or self._has_told_of_job:
             waits.append(_STATUS_S)
         if self._heap_is_used and not self._clients:
             waits.append(_CALM_S)
@@ -219,6 +226,7 @@ class _Server:
         since = self._untold_since
         if self._notifier.is_heard and (since is None or time.monotonic() - since >= _STATUS_S):
             self._untold_since = None
+            self._has_told_of_job = self._warm.jobs.running is not None
             self._notifier.status(self._status())
 
     def _status(self) -> str:
@@ -228,6 +236,9 @@ class _Server:
         if cache["open"]:
             index = f"generation {cache['generation']}, {cache['files']} files, {cache['chunks']} chunks open"
         said = f"queries: {counts['queries']}, errors: {errors}; {index}; answers kept: {cache['answers']}"
+        if (job := self._warm.jobs.running) is not None:
+            found = job.progress
+            return f"{said}; index job: {found.phase}, {found.files_done} of {found.files_total} files"
         if not (cache["open"] or settings.auto_shutdown_on_idle):
             return said
         then = "leaves" if settings.auto_shutdown_on_idle else "gives its memory back"
@@ -239,6 +250,7 @@ class _Server:
         if (
             not self._loaded.is_set()
             or self.service.is_working
+            or self._warm.jobs.running is not None
             or self._vitals.idle_s < settings.ttl_minutes * 60
         ):
             return
@@ -327,6 +339,8 @@ class _Server:
         deadline = time.monotonic() + _DRAIN_S
         while self.service.is_working and time.monotonic() < deadline:
             time.sleep(0.01)
+        # Whoever watches it is told with its end.
+        self._warm.jobs.leave()
         with self._lock:
             clients = list(self._clients)
         for client in clients:

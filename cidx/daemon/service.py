@@ -5,22 +5,31 @@ renderer, so a program, the fast client and a person in a terminal get the same 
 """
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cidx import log
 from cidx.api.errors import CidxError, Code
 from cidx.api.versions import PROTOCOL, VERSION
 from cidx.daemon.vitals import Vitals
 
+if TYPE_CHECKING:
+    from cidx.daemon.jobs import Job, Jobs, State
+
 # A query takes milliseconds; whatever takes this long is told to stop.
 _DEADLINE_S = 120.0
 # The id of a request goes into the log.
 _LONGEST_ID = 64
+# What a poll waits for at most: whoever waits longer asks again.
+_LONGEST_POLL_S = 30.0
+# A callback is told of progress so often at most.
+_TELLING_STEP_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +71,12 @@ class Service:
     # Known beforehand, so that a client can ask for the root and call it in one write.
     ____id_pack__ = ("cidx.Root", 1, 1)
 
-    def __init__(self, *, repository_id: str, run: Run, vitals: Vitals, control: "Control") -> None:
+    def __init__(
+        self, *, repository_id: str, run: Run, indexing: "Indexing", vitals: Vitals, control: "Control"
+    ) -> None:
         self._repository_id = repository_id
         self._run = run
+        self._indexing = indexing
         self._vitals = vitals
         self._control = control
         self._running: dict[str, tuple[float, threading.Event]] = {}
@@ -80,6 +92,9 @@ class Service:
             "similar": partial(self._ask, "similar", ("similar",)),
             "symbols": partial(self._ask, "symbols", ("symbols",)),
             "refs": partial(self._ask, "refs", ("refs",)),
+            "index": self.index,
+            "job_poll": self.job_poll,
+            "job_cancel": self.job_cancel,
             "get_status": self.get_status,
             "health": self.health,
             "metrics": self.metrics,
@@ -152,6 +167,44 @@ class Service:
     def is_working(self) -> bool:
         return bool(self._running)
 
+    def index(
+        self,
+        connection: Any,
+        project_path: Any,
+        callback: Any = None,
+        clear: Any = False,
+        environment: Any = (),
+    ) -> str:
+        """Start the index job or join it; its JSON at once, or at its end if a callback is to hear how far it is."""
+        found = {_text(name): _text(value) for name, value in environment}
+        try:
+            job = self._begin(Path(_text(project_path)), found, clear=clear is True)
+        except CidxError as error:
+            return _error(error)
+        state = job.state if callback is None else _tell(job, connection, callback)
+        return json.dumps(state.to_json())
+
+    def job_poll(self, connection: Any, job: Any, seen: Any = 0, wait_s: Any = 0) -> str:
+        """How a job is, as JSON: as soon as there is more than was seen, or after the wait."""
+        if not isinstance(seen, int) or not isinstance(wait_s, int | float):
+            raise TypeError("seen and wait_s are numbers")
+        # Written so that what is no number at all waits for nothing.
+        patience_s = float(min(wait_s, _LONGEST_POLL_S)) if wait_s > 0 else 0.0
+        try:
+            state = self._indexing.jobs.find(job).wait(seen, patience_s)
+        except CidxError as error:
+            return _error(error)
+        return json.dumps(state.to_json())
+
+    def job_cancel(self, connection: Any, job: Any) -> str:
+        """End a job soon; its JSON as it is now."""
+        try:
+            found = self._indexing.jobs.find(job)
+        except CidxError as error:
+            return _error(error)
+        found.cancel()
+        return json.dumps(found.state.to_json())
+
     def get_status(self, connection: Any) -> str:
         """Everything the daemon knows of itself, as JSON."""
         return self._counted("get_status", lambda: json.dumps(self._control.describe()))
@@ -173,6 +226,17 @@ class Service:
         """Finish what is running and leave."""
         self._control.leave("asked to")
         return True
+
+    def _begin(self, directory: Path, environment: Mapping[str, str], *, clear: bool) -> "Job":
+        started = time.monotonic()
+        slug = ""
+        try:
+            return self._indexing.index(directory, environment, clear=clear)
+        except CidxError as error:
+            slug = error.code.slug
+            raise
+        finally:
+            self._vitals.request("index", (time.monotonic() - started) * 1000, error=slug)
 
     def _ask(
         self,
@@ -225,6 +289,15 @@ class Service:
         return found
 
 
+class Indexing(Protocol):
+    """Where index jobs are begun and found."""
+
+    @property
+    def jobs(self) -> "Jobs": ...
+
+    def index(self, directory: Path, environment: Mapping[str, str], *, clear: bool) -> "Job": ...
+
+
 class Control(Protocol):
     """What a client may ask of the daemon itself."""
 
@@ -240,6 +313,22 @@ class Control(Protocol):
     def describe(self) -> dict[str, Any]: ...
 
     def health(self) -> dict[str, Any]: ...
+
+
+def _tell(job: "Job", connection: Any, callback: Any) -> "State":
+    """Tell a client's callback how far a job is until that has ended; raises where the client is no more."""
+    state, told = job.state, 0
+    while not state.has_ended:
+        connection.attend()
+        # What comes while it is still busy with the last is left out; the newest is told when it is done.
+        if state.seen > told and connection.tell(callback, json.dumps(state.to_json())):
+            told = state.seen
+        state = job.wait(sys.maxsize, _TELLING_STEP_S)
+    return state
+
+
+def _error(error: CidxError) -> str:
+    return json.dumps({"error": error.to_json()})
 
 
 def _text(value: Any) -> str:

@@ -10,17 +10,21 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cidx.api.answer import Freshness, Hit
-from cidx.api.errors import CidxError, Code
+from cidx.api.errors import CidxError, Code, Damaged, NotIndexed
 from cidx.api.query import Query
 from cidx.client import address
 from cidx.daemon.answers import Answers
+from cidx.daemon.jobs import Job, Jobs
 from cidx.daemon.service import Reply
 from cidx.daemon.vitals import Vitals
 from cidx.daemon.watched import WatchedTree
+from cidx.index import apart
+from cidx.repository import lock
 from cidx.repository import repository as repositories
 from cidx.repository import settings as all_settings
 from cidx.repository.repository import Repository, UserFolders
@@ -73,7 +77,8 @@ class Warm:
         self._repository = repositories.at(root, users)
         self._trusted = time.monotonic()
         self._settings: tuple[object, Settings] | None = None
-        self._tree = WatchedTree(self.published, vitals)
+        self._tree = WatchedTree(self.published, vitals, self._want)
+        self.jobs = Jobs(self._job_has_ended)
         self._answers = Answers()
 
     # What a session asks
@@ -116,10 +121,18 @@ class Warm:
 
     @contextmanager
     def fresh(self, repository: Repository, settings: Settings) -> "Iterator[tuple[Snapshot, Freshness]]":
-        """The generation to answer from, and how fresh it is."""
-        fresh = self._tree.fresh(repository, settings)
-        with self.published(repository) as snapshot:
-            yield snapshot, fresh
+        """The generation to answer from, and how fresh it is. What it takes to answer better is begun."""
+        try:
+            fresh = self._tree.fresh(repository, settings)
+            held = self._lease(repository)
+        except (NotIndexed, Damaged) as error:
+            raise self._in_the_making(error, repository, settings) from None
+        try:
+            if settings.daemon.auto_index and not (fresh.fresh and _is_of_our_model(held.snapshot)):
+                self._want(repository, settings)
+            yield held.snapshot, self._told(fresh)
+        finally:
+            self._release(held)
 
     def hits(
         self, snapshot: "Snapshot", fresh: Freshness, query: Query, retrieve: Callable[[], list[Hit]]
@@ -134,6 +147,12 @@ class Warm:
         return found
 
     # What the daemon asks
+
+    def index(self, directory: Path, environment: Mapping[str, str], *, clear: bool) -> Job:
+        """The job that brings the index up to date: the one that runs, or a new one."""
+        repository = self.repository(directory)
+        settings = self.settings(repository, environment).index
+        return self.jobs.begin(apart.Order(repository=repository, settings=settings, clear=clear))
 
     def reply(
         self,
@@ -191,7 +210,9 @@ class Warm:
 
     def _known_state(self) -> Hashable:
         held = self._open
-        return self._state(held.snapshot.generation, self._tree.last) if held is not None else None
+        return (
+            self._state(held.snapshot.generation, self._told(self._tree.last)) if held is not None else None
+        )
 
     def _checked_state(self, directory: Path, environment: Mapping[str, str]) -> Hashable:
         """The state that an answer for this folder would come from now; None where it would be an error."""
@@ -201,6 +222,35 @@ class Warm:
                 return self._state(snapshot.generation, fresh)
         except CidxError:
             return None
+
+    def _want(self, repository: Repository, settings: Settings) -> None:
+        self.jobs.want(repository, settings.index)
+
+    def _told(self, fresh: Freshness) -> Freshness:
+        """With whether what is missing is on its way."""
+        return fresh if fresh.fresh or self.jobs.running is None else replace(fresh, indexing=True)
+
+    def _in_the_making(self, error: CidxError, repository: Repository, settings: Settings) -> CidxError:
+        """What to say instead of an answer: that an index is being made, and how far it is."""
+        if settings.daemon.auto_index:
+            self._want(repository, settings)
+        next_step = "ask again when it is done; cidx index shows how far it is"
+        if (job := self.jobs.running) is not None:
+            done = f"{job.progress.files_done} of {job.progress.files_total} files"
+            how_far = done if job.progress.files_total else job.progress.phase
+            return NotIndexed(what=error.what, why=f"it is being made: {how_far}", next_step=next_step)
+        if who := lock.holder(repository.folder):
+            return NotIndexed(
+                what=error.what, why=f"it is being made right now, by {who}", next_step=next_step
+            )
+        if (failure := self.jobs.failure) is not None:
+            why = f"{error.why}; {failure.what}: {failure.why}"
+            return CidxError(error.code, what=error.what, why=why, next_step=failure.next_step)
+        return error
+
+    def _job_has_ended(self) -> None:
+        self._vitals.wanted()
+        self._tree.look_again()
 
     def _lease(self, repository: Repository) -> _Open:
         with self._lock:
@@ -229,6 +279,12 @@ class Warm:
 def _size_bytes(hit: Hit) -> int:
     """About what a hit takes of memory."""
     return _HIT_BYTES + len(hit.text) + _MATCH_BYTES * len(hit.matches)
+
+
+def _is_of_our_model(snapshot: "Snapshot") -> bool:
+    from cidx.text import embedder
+
+    return snapshot.model == embedder.packaged().version
 
 
 def _identity(file: Path) -> tuple[int, int, int]:

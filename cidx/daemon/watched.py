@@ -30,18 +30,24 @@ _RENEW_S = 1.0
 _TOO_OLD_S = 5.0
 
 Published = Callable[[Repository], "AbstractContextManager[Snapshot]"]
+Behind = Callable[[Repository, Settings], None]
 
 
 class WatchedTree:
-    """The tree of one repository. `looks` counts how often it was looked at."""
+    """The tree of one repository. `looks` counts how often it was looked at.
 
-    def __init__(self, published: Published, vitals: Vitals) -> None:
+    `behind` is told when more has changed than is brought in here.
+    """
+
+    def __init__(self, published: Published, vitals: Vitals, behind: Behind) -> None:
         self._published = published
+        self._behind = behind
         self._vitals = vitals
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._freshness = Freshness()
         self._looked_at: float | None = None
+        self._generation = 0
         self._asked: tuple[Repository, Settings] | None = None
         self._watch: Watch | None = None
         self._follower: threading.Thread | None = None
@@ -57,6 +63,8 @@ class WatchedTree:
     def fresh(self, repository: Repository, settings: Settings) -> Freshness:
         """How fresh the published generation is now, with small changes brought in."""
         self._ask(repository, settings)
+        if self._is_of_another_generation(repository):
+            self._looked_at = None
         if self._watch is None:
             self._look_now_and_then()
         elif self._has_been_touched():
@@ -64,6 +72,17 @@ class WatchedTree:
                 if self._has_been_touched():
                     self._look()
         return self._freshness
+
+    def look_again(self) -> None:
+        """Look at everything now, where anybody has asked: much of it may have been brought in."""
+        if self._looked_at is None:
+            return
+        with self._looking:
+            self._looked_at = None
+            try:
+                self._look()
+            except (CidxError, OSError) as error:
+                log.get().debug("look failed", extra=log.fields(why=str(error)))
 
     def forget(self) -> None:
         """Watch no more, and look at everything when asked again."""
@@ -93,6 +112,13 @@ class WatchedTree:
             if self._follower is None and not self._unwatchable:
                 self._follower = threading.Thread(target=self._follow, args=(repository,), daemon=True)
                 self._follower.start()
+
+    def _is_of_another_generation(self, repository: Repository) -> bool:
+        """Whether somebody has published since changes were found, which may be in that."""
+        if self._freshness.fresh or self._looked_at is None:
+            return False
+        with self._published(repository) as snapshot:
+            return snapshot.generation != self._generation
 
     def _look_now_and_then(self) -> None:
         if self._age_s() >= _TOO_OLD_S:
@@ -140,9 +166,12 @@ class WatchedTree:
             self._freshness, _ = freshness.refresh(
                 repository, snapshot, found, settings=settings, embedder=embedder.packaged()
             )
+            self._generation = snapshot.generation
         self._looked_at = started
         self.looks += 1
         self._vitals.event("looks")
+        if not self._freshness.fresh and settings.daemon.auto_index:
+            self._behind(repository, settings)
 
     def _changes(
         self, snapshot: "Snapshot", repository: Repository, settings: Settings, touched: "Touched | None"

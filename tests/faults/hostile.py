@@ -10,6 +10,7 @@ runs the same attacks (tests/daemon/test_hostile.py); only the random bytes take
 
 import argparse
 import contextlib
+import json
 import os
 import random
 import socket
@@ -41,7 +42,7 @@ STRANGER = 65534
 
 METHODS = (
     "hello", "ping", "run", "cancel", "query", "query_fts", "query_hybrid", "similar", "symbols", "refs",
-    "get_status", "health", "metrics", "clear_cache", "shutdown",
+    "index", "job_poll", "job_cancel", "get_status", "health", "metrics", "clear_cache", "shutdown",
 )  # fmt: skip
 NAMES = (
     "__class__", "__dict__", "__init__", "__reduce_ex__", "__getattribute__", "__globals__", "__code__", "_run",
@@ -62,7 +63,7 @@ class Target:
         self.daemon = daemon
         self.pid = daemon.process.pid
         self._secrets = (
-            b"Traceback", b'File "', b".py", b"site-packages", b" object at 0x",
+            b"Traceback", b'File "', b'.py"', b'.py\\"', b"site-packages", b" object at 0x",
             os.fsencode(Path(__file__).parents[2]),
         )  # fmt: skip
 
@@ -90,6 +91,11 @@ class Target:
             assert body[0] in (consts.MSG_REPLY, consts.MSG_EXCEPTION) or body.startswith(CLOSING), body[:200]
             if body[0] == consts.MSG_EXCEPTION:
                 assert "/" not in repr(brine.load(body[1:])), body[:2000]
+
+    def judge_calls(self, heard: bytes) -> None:
+        """A client that is called back is told of the job and of nothing else."""
+        for secret in self._secrets:
+            assert secret not in heard, (secret, heard[:2000])
 
     def serves_others(self) -> None:
         """A ping and a query of somebody else are answered, in the same process."""
@@ -165,6 +171,11 @@ def _send(attacker: socket.socket, data: bytes) -> None:
     with contextlib.suppress(OSError):
         attacker.sendall(data)
         attacker.shutdown(socket.SHUT_WR)
+
+
+def _try_to_send(attacker: socket.socket, data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        attacker.sendall(data)
 
 
 def hear(attacker: socket.socket) -> bytes:
@@ -359,6 +370,9 @@ def arguments_of_wrong_types(target: Target) -> None:
         "similar": ("/", "a.py:1"),
         "symbols": ("/", "needle"),
         "refs": ("/", "needle"),
+        "index": ("/", None, False, ()),
+        "job_poll": ("nonsense", 0, 0),
+        "job_cancel": ("nonsense",),
         "clear_cache": (None,),
     }
     for method in METHODS:
@@ -438,10 +452,90 @@ def replies_that_nobody_reads(target: Target) -> None:
             attacker.close()
 
 
+def references_where_none_belong(target: Target) -> None:
+    """A callback is taken by one method, as one argument."""
+    thing = (consts.LABEL_REMOTE_REF, ("builtins.function", 12, 34))
+    root = value(str(target.daemon.tree.root))
+    long = (consts.LABEL_REMOTE_REF, ("x" * 10_000, 1, 2))
+    calls = [
+        (method, boxes(*(thing if at == place else root for at in range(4))), ())
+        for method in METHODS
+        for place in range(4)
+        if (method, place) != ("index", 1)
+    ]
+    calls += [
+        ("index", boxes(root, boxes(thing)), ()),
+        ("index", boxes(root, long), ()),
+        ("index", boxes(root, (consts.LABEL_REMOTE_REF, ("x", "y", "z"))), ()),
+        ("index", boxes(root), boxes(boxes(value("clear"), thing))),
+        ("index", boxes(root), boxes(boxes(thing, value(1)))),
+        ("index", boxes(root), boxes(boxes(value("callback"), boxes(thing)))),
+        ("query", boxes(root, value("x")), boxes(boxes(value("callback"), thing))),
+    ]
+    for method, arguments, options in calls:
+        boxed = boxes(THE_ROOT, value(method), arguments, options or value(()))
+        answered = target.say(HELLO, request(consts.HANDLE_CALLATTR, boxed))
+        assert [body[0] for body in answered[1:]] == [consts.MSG_EXCEPTION], (method, answered)
+    for handler in (consts.HANDLE_PING, consts.HANDLE_INSPECT, consts.HANDLE_GETATTR, consts.HANDLE_CALL):
+        for rest in ((), (value("ping"),), (value(()), value(()))):
+            (refusal,) = target.say(request(handler, boxes(thing, *rest)))
+            assert refusal[0] == consts.MSG_EXCEPTION
+
+
+def callbacks_that_misbehave(target: Target) -> None:
+    """A job is held still meanwhile; its callback's client answers nothing, too much, or something else."""
+    from cidx.repository import lock
+
+    packer = zlib.compressobj(9)
+    bomb = b"".join(packer.compress(bytes(2**20)) for _ in range(1000)) + packer.flush()
+    answers = [
+        [],
+        [message((1, (("cidx", "Name" + "n" * 500), (), (), "")), kind=consts.MSG_EXCEPTION)] * 20,
+        [message((number, value(1)), kind=consts.MSG_REPLY) for number in (1, 2, 1, -1)],
+        [frame(bomb, compressed=1)],
+        [frame(bytes((consts.MSG_REPLY,)) + b"\x10" * 1_000_000)],
+        [call("ping", number=number) for number in range(100)],
+        [request(consts.HANDLE_PING, boxes(value("x" * 60_000)))] * 20,
+        [call("index", str(target.daemon.tree.root), number=5)],
+        [request(consts.HANDLE_CLOSE, boxes())],
+        [b"\n" * 1000],
+        [frame(b"some", length=2**31)],
+        [frame(b"")],
+    ]
+    folder = target.daemon.tree.repository.folder
+    held = []
+    with lock.writing(folder, wait=False):
+        for said in answers * 2:
+            attacker = target.connect()
+            held.append(attacker)
+            thing = (consts.LABEL_REMOTE_REF, ("builtins.function", 12, 34))
+            boxed = boxes(
+                THE_ROOT, value("index"), boxes(value(str(target.daemon.tree.root)), thing), value(())
+            )
+            attacker.sendall(HELLO + request(consts.HANDLE_CALLATTR, boxed))
+            # The answer to hello, and the first call of the callback.
+            first = attacker.recv(2**16)
+            target.judge_calls(first)
+            sender = threading.Thread(target=_try_to_send, args=(attacker, b"".join(said)), daemon=True)
+            sender.start()
+        for _ in range(5):
+            target.serves_others()
+        for attacker in held[::2]:
+            attacker.close()
+        target.serves_others()
+    until = time.monotonic() + PATIENCE_S
+    while json.loads(target.daemon.ask("health"))["jobs"]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    for attacker in held:
+        attacker.close()
+
+
 ATTACKS: tuple[Callable[[Target], None], ...] = (
     a_header_of_2_gib, a_zlib_bomb, two_hundred_half_frames, a_frame_byte_by_byte, references_for_values,
     nested_too_deeply, promises_of_huge_counts, a_set_of_equal_hashes, every_handler, names_that_are_nobodys_business,
-    arguments_of_wrong_types, answers_to_nothing, replies_that_nobody_reads,
+    arguments_of_wrong_types, answers_to_nothing, replies_that_nobody_reads, references_where_none_belong,
+    callbacks_that_misbehave,
 )  # fmt: skip
 
 

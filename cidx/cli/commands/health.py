@@ -5,6 +5,7 @@ import click
 from cidx.cli.application import Command
 from cidx.cli.commands.status import gather
 from cidx.cli.options import json_option
+from cidx.cli.service_picture import job_rows
 from cidx.cli.session import Session
 
 WELL, DEGRADED, DOWN = 0, 1, 2
@@ -31,6 +32,8 @@ def command(session: Session, as_json: bool) -> int:
         )
     else:
         code, word, why = WELL, "well", f"generation {status.index.generation} is fresh"
+    if status.daemon is not None:
+        why += "".join(f"; {name}: {said}" for name, said in job_rows(status.daemon))
     if as_json:
         session.out.line(render.dump({"health": word, "why": why}))
     else:

@@ -6,38 +6,53 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cidx.api.errors import CidxError, Code
 from cidx.cli.application import Command
 from cidx.cli.options import json_option
 from cidx.cli.session import Session
 
 if TYPE_CHECKING:
-    from cidx.index.files import Listing
-    from cidx.index.progress import Summary
+    from cidx.cli.index_job import Made
+    from cidx.index.progress import Report, Summary
     from cidx.repository.repository import Repository
-    from cidx.repository.settings import IndexSettings
 
 
 @click.command(cls=Command)
 @click.option("--clear", is_flag=True, help="Index every file anew; vectors of unchanged content are kept.")
+@click.option("--cancel", is_flag=True, help="End the daemon's index job.")
 @json_option("Print a summary in JSON.")
 @click.pass_obj
-def command(session: Session, clear: bool, as_json: bool) -> None:
+def command(session: Session, clear: bool, cancel: bool, as_json: bool) -> int:
     """Bring the index up to date.
 
-    Only what changed is read. An interrupted run leaves the index as it was published last.
+    Only what changed is read. An interrupted run leaves the index as it was published last. Where a daemon listens, the
+    job is its own: Ctrl-C ends the view, and others who ask see the same progress.
     """
-    from cidx.index.files import Listing
+    from cidx.cli import index_job
 
     repository = session.repository()
-    settings = session.settings(repository)
-    # git lists the tree while the rest is being imported.
-    with Listing(repository) as listing:
-        summary = _run(session, repository, settings.index, listing, clear=clear)
-    _link(session, repository, summary)
+    if cancel:
+        _cancel(session, repository, clear=clear, as_json=as_json)
+        return 0
+    try:
+        made = index_job.watch(session, repository, clear=clear)
+    except KeyboardInterrupt:
+        error = index_job.left()
+        if as_json:
+            raise error from None
+        session.err.line(f"cidx: {error.why}; {error.next_step}")
+        return error.code.exit_code
+    _show(session, repository, made or _make(session, repository, clear=clear), as_json=as_json)
+    return 0
+
+
+def _show(session: Session, repository: "Repository", made: "Made", *, as_json: bool) -> None:
+    if made.no_graph:
+        session.err.line(f"cidx: no graph was built ({made.no_graph}); queries compare all vectors instead")
     if as_json:
-        session.out.line(json.dumps({"repository": str(repository.root), **summary.to_json()}))
+        session.out.line(json.dumps({"repository": str(repository.root), **made.summary.to_json()}))
         return
-    for line in _lines(summary):
+    for line in _lines(made.summary):
         session.out.line(line)
     if repository.why_elsewhere:
         session.err.line(
@@ -45,51 +60,49 @@ def command(session: Session, clear: bool, as_json: bool) -> None:
         )
 
 
-def _run(
-    session: Session, repository: "Repository", settings: "IndexSettings", listing: "Listing", *, clear: bool
-) -> "Summary":
-    from cidx.cli.progress import watch
-    from cidx.index import indexer
-    from cidx.text import embedder
+def _cancel(session: Session, repository: "Repository", *, clear: bool, as_json: bool) -> None:
+    from cidx.cli import index_job
 
-    job = indexer.Job(
-        settings=settings,
-        embedder=embedder.packaged(),
-        clear=clear,
-        verify=True,
-        listing=listing,
-        on_wait=lambda who: session.err.line(f"cidx: waiting for {who}, which is writing this index"),
-        cancelled=session.cancelled,
-    )
-    return watch(session, lambda report: indexer.run(repository, replace(job, report=report)))
+    if clear:
+        raise CidxError(
+            Code.USAGE,
+            what="--cancel and --clear can't be had together",
+            why="one ends a job, the other begins one",
+            next_step="cidx index --cancel, then: cidx index --clear",
+        )
+    said = index_job.cancel(session, repository)
+    session.out.line(json.dumps({"repository": str(repository.root), "said": said}) if as_json else said)
 
 
-def _link(session: Session, repository: "Repository", summary: "Summary") -> None:
-    """Add a graph to the published generation where there are so many vectors that it pays."""
-    from cidx.store import graph
+def _make(session: Session, repository: "Repository", *, clear: bool) -> "Made":
+    """Bring the index up to date in this process."""
+    from cidx.cli import progress
+    from cidx.cli.index_job import Made
+    from cidx.index.files import Listing
 
-    if summary.chunks < graph.WORTH_ROWS:
-        return
-    from cidx.cli.progress import watch
-    from cidx.index.progress import Progress, Report
-    from cidx.store.snapshot import open_current
+    settings = session.settings(repository).index
+    # git lists the tree while the rest is being imported.
+    with Listing(repository) as listing:
+        from cidx.index import indexer, linking
+        from cidx.text import embedder
 
-    with open_current(repository.index_folder) as snapshot:
-        base, vectors = snapshot.base, snapshot.vectors
-
-    def job(report: Report) -> str:
-        def show(done: int) -> None:
-            phase = f"linking vectors, {done * 100 // len(vectors)} % done"
-            report(Progress(phase, summary.files, summary.files, summary.chunks))
-
-        show(0)
-        return graph.renew(
-            base, vectors, report=show, cancelled=session.cancelled, worth_rows=graph.WORTH_ROWS
+        job = indexer.Job(
+            settings=settings,
+            embedder=embedder.packaged(),
+            clear=clear,
+            verify=True,
+            listing=listing,
+            on_wait=lambda who: session.err.line(f"cidx: waiting for {who}, which is writing this index"),
+            cancelled=session.cancelled,
         )
 
-    why = watch(session, job)
-    if why and not session.cancelled.is_set():
-        session.err.line(f"cidx: no graph was built ({why}); queries compare all vectors instead")
+        def make(report: "Report") -> Made:
+            summary = indexer.run(repository, replace(job, report=report))
+            return Made(
+                summary, linking.link(repository, summary, report=report, cancelled=session.cancelled)
+            )
+
+        return progress.watch(session, make)
 
 
 def _lines(summary: "Summary") -> list[str]:

@@ -187,11 +187,14 @@ def _daemon_rows(status: "Status") -> list[tuple[str, str]]:
     rows = [("service", f"{by}, {service.state}: {service.detail}"), ("socket", service.socket)]
     if daemon is None:
         return rows
+    from cidx.cli.service_picture import job_rows
+
     cache = "open" if daemon["cache"]["open"] else "given back"
     latency = daemon["latency_ms"].get("run", {"p50": 0, "p99": 0})
     return [
         *rows,
         ("daemon", f"pid {daemon['pid']}, up {daemon['uptime_s']:.0f} s"),
+        *job_rows(daemon),
         ("served", f"{daemon['queries']} queries, p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms"),
         ("memory", f"{daemon['memory']['rss_bytes'] / 1e6:.0f} MB, index {cache}"),
     ]

@@ -1,0 +1,25 @@
+"""The last part of an index run: a graph beside the published generation, where it has so many vectors that it pays."""
+
+import threading
+
+from cidx.index.progress import Progress, Report, Summary
+from cidx.repository.repository import Repository
+
+
+def link(repository: Repository, summary: Summary, *, report: Report, cancelled: threading.Event) -> str:
+    """Build the graph that is due; why there is none although it was tried, else empty."""
+    from cidx.store import graph
+    from cidx.store.snapshot import open_current
+
+    if summary.chunks < graph.WORTH_ROWS:
+        return ""
+    with open_current(repository.index_folder) as snapshot:
+        base, vectors = snapshot.base, snapshot.vectors
+
+    def show(done: int) -> None:
+        phase = f"linking vectors, {done * 100 // len(vectors)} % done"
+        report(Progress(phase, summary.files, summary.files, summary.chunks))
+
+    show(0)
+    why = graph.renew(base, vectors, report=show, cancelled=cancelled, worth_rows=graph.WORTH_ROWS)
+    return "" if cancelled.is_set() else why
