@@ -118,11 +118,14 @@ class _Terminal:
         self._bar: Bar | None = None
         self._task: Any = None
         self._started = time.monotonic()
+        self._done_before = 0
 
     def show(self, progress: Progress) -> None:
         if self._bar is None:
             self._bar = self._start()
-        rate = progress.files_done / max(0.1, time.monotonic() - self._started)
+            # A job may have gone on for long before somebody looks.
+            self._started, self._done_before = time.monotonic(), progress.files_done
+        rate = (progress.files_done - self._done_before) / max(0.1, time.monotonic() - self._started)
         self._bar.update(
             self._task,
             description=progress.phase,

@@ -1,6 +1,7 @@
 """The service of a repository from one end of its life to the other, under a real systemd."""
 
 import itertools
+import json
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.e2e.kit import PROMISE_S, Repository
-from tests.e2e.machine import User
+from tests.e2e.machine import User, wait_for
 
 pytestmark = pytest.mark.xdist_group("systemd")
 
@@ -34,6 +35,23 @@ def test_first_query_wakes_the_daemon_and_the_next_ones_find_it_warm(repository:
     assert [repository.served_by() for _ in range(3)] == ["daemon"] * 3
     assert repository.pid == pid
     assert repository.state()["service.SubState"] == "running"
+
+
+def test_the_service_makes_the_index(make: Callable[..., Repository]) -> None:
+    """Whatever its unit forbids, and for whoever asks first: a query, or `cidx index`, which only watches."""
+    repository = make("made")
+    repository.install()
+    assert (repository.query().code, repository.pid > 0) == (3, True)
+    summary = repository.done("index", "--json").json
+    assert (summary["generation"], summary["files"]) == (1, 2)
+    assert repository.served_by() == "daemon"
+    repository.done("index", "--clear")
+    repository.git("clean", "-fdxq")
+    assert repository.query().code == 3
+    wait_for(lambda: repository.query().code == 0, what="the index that is made anew")
+    counted = json.loads(repository.done("metrics").out)
+    assert counted["requests"]["index"] == 2
+    assert counted["jobs"] == []
 
 
 def test_idle_daemon_leaves_no_process_and_comes_back(repository: Repository) -> None:

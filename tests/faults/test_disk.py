@@ -1,6 +1,7 @@
 """Disks that are full, folders that can't be written, repositories that are somebody else's: an error with advice, and
 the published index goes on answering."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from cidx.repository.settings import IndexSettings
 from cidx.store import layout
 from cidx.store.fulltext import FullTextWriter
 from cidx.text import embedder
+from tests.daemon.kit import serving
 from tests.kit import Ran, Tree, content
 
 KB = 1024
@@ -146,6 +148,29 @@ def test_an_update_on_a_full_disk_leaves_the_old_generation_answering(disk: Disk
     assert current_content(tree) == before
     disk.leave(ROOM)
     assert tree.process("index").code == 0
+    assert_equals_rebuild(tree)
+
+
+@as_root
+@on_linux
+def test_a_job_of_the_daemon_on_a_full_disk(disk: Disk) -> None:
+    tree = Tree(disk.place / "tree").write(FIRST).commit()
+    tree.index()
+    before = current_content(tree)
+    tree.write(SECOND)
+    disk.leave(36 * KB)
+    with serving(tree) as daemon:
+        assert_disk_full(tree.process("index", XDG_RUNTIME_DIR=daemon.runtime))
+        assert json.loads(daemon.ask("health"))["status"] == "degraded"
+        ran = daemon.run("query", "--json", "first")
+        assert (ran.code, ran.json["generation"]) == (0, 1)
+        assert (ran.json["fresh"], ran.json.get("indexing")) == (False, None), (
+            "what failed is not begun at once again"
+        )
+        assert current_content(tree) == before
+        disk.leave(ROOM)
+        assert tree.process("index", XDG_RUNTIME_DIR=daemon.runtime).code == 0
+        assert json.loads(daemon.ask("health"))["status"] == "well"
     assert_equals_rebuild(tree)
 
 
