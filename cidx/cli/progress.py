@@ -31,6 +31,7 @@ def watch(session: Session, job: Callable[[Report], Result]) -> Result:
     run = _Run(job)
     display = display_for(session)
     try:
+        run.start()
         started = time.monotonic()
         while not run.done.wait(_STEP_S):
             if time.monotonic() - started > QUIET_S:
@@ -71,6 +72,8 @@ class _Run(Generic[Result]):
         self._job = job
         self._result: Result | None = None
         self._error: BaseException | None = None
+
+    def start(self) -> None:
         threading.Thread(target=self._work, name="index", daemon=True).start()
 
     def result(self) -> Result:

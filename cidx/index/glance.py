@@ -35,6 +35,9 @@ def unchanged(
             if changes.compare(entries, catalogue.stamps(), limit=settings.max_file_bytes) or check.damage():
                 return None
             files, chunks = catalogue.counts()
+            if chunks >= layout.WORTH_A_GRAPH:
+                # Its graph may be due.
+                return None
             return Summary(
                 generation=catalogue.meta("generation"),
                 files=files,

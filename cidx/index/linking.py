@@ -8,10 +8,10 @@ from cidx.repository.repository import Repository
 
 def link(repository: Repository, summary: Summary, *, report: Report, cancelled: threading.Event) -> str:
     """Build the graph that is due; why there is none although it was tried, else empty."""
-    from cidx.store import graph
+    from cidx.store import graph, layout
     from cidx.store.snapshot import open_current
 
-    if summary.chunks < graph.WORTH_ROWS:
+    if summary.chunks < layout.WORTH_A_GRAPH:
         return ""
     with open_current(repository.index_folder) as snapshot:
         base, vectors = snapshot.base, snapshot.vectors
@@ -21,5 +21,5 @@ def link(repository: Repository, summary: Summary, *, report: Report, cancelled:
         report(Progress(phase, summary.files, summary.files, summary.chunks))
 
     show(0)
-    why = graph.renew(base, vectors, report=show, cancelled=cancelled, worth_rows=graph.WORTH_ROWS)
+    why = graph.renew(base, vectors, report=show, cancelled=cancelled, worth_rows=layout.WORTH_A_GRAPH)
     return "" if cancelled.is_set() else why

@@ -33,8 +33,6 @@ from cidx.store.vectors import Probe, Vectors, nearest_signs
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# From so many rows on the walk is quicker than comparing all signs (tests/bench/vectors.py).
-WORTH_ROWS = 150_000
 # A tail longer than this share of the rows makes the next `cidx index` build anew; a reader bears a longer one.
 _TAIL_REBUILT, _TAIL_BORNE = 0.1, 0.25
 
@@ -189,7 +187,7 @@ def renew(
     *,
     report: Callable[[int], None],
     cancelled: threading.Event,
-    worth_rows: int = WORTH_ROWS,
+    worth_rows: int,
 ) -> str:
     """Build a graph where there are many rows and none that covers most of them.
 

@@ -25,6 +25,8 @@ FORMAT = 4
 
 POINTER = "current"
 _PREFIX = "base-"
+# From so many vectors on the walk along a graph is quicker than comparing all signs (tests/bench/vectors.py).
+WORTH_A_GRAPH = 150_000
 GRAPH, NEW_GRAPH, DUMPED_GRAPH = "graph", "graph.new", "graph.dump"
 
 

@@ -367,7 +367,7 @@ def arguments_of_wrong_types(target: Target) -> None:
         "query": ("/", "needle"),
         "query_fts": ("/", "needle"),
         "query_hybrid": ("/", "needle"),
-        "similar": ("/", "a.py:1"),
+        "similar": ("/", "a:1"),
         "symbols": ("/", "needle"),
         "refs": ("/", "needle"),
         "index": ("/", None, False, ()),

@@ -40,7 +40,7 @@ SCENARIOS = ("first", "edit", "clear", "graph")
 SLUGS = {errno.EIO: "io-error", errno.ENOSPC: "disk-full"}
 _STATE_BYTES = 4096
 _CALLS = struct.Struct("@L")
-_START = "from cidx.store import graph; graph.WORTH_ROWS = {}; from cidx.__main__ import main; main()"
+_START = "from cidx.store import layout; layout.WORTH_A_GRAPH = {}; from cidx.__main__ import main; main()"
 
 
 @dataclass(frozen=True)

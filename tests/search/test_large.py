@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 
 from cidx.search import retrieve
-from cidx.store import graph, vectors
+from cidx.store import graph, layout, vectors
 from cidx.store.follower import Follower
 from tests.kit import Tree
 
@@ -54,7 +54,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     tree = Tree(tmp_path_factory.mktemp("large"))
     tree.write({f"{TOPICS[n % 10]}/m{n}.{'py' if n % 5 else 'go'}": source(n) for n in range(1300)}).commit()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graph, "WORTH_ROWS", 1000)
+        patch.setattr(layout, "WORTH_A_GRAPH", 1000)
         tree.index()
     return tree
 
@@ -128,7 +128,7 @@ def test_a_missing_or_damaged_graph_is_built_by_the_next_index(
     """Nothing else is: the generation stays, and who has it open learns of the graph."""
     tree.write({f"m{n}.py": source(n) for n in range(60)}).commit()
     assert tree.index()["generation"] == 1
-    monkeypatch.setattr(graph, "WORTH_ROWS", 50)
+    monkeypatch.setattr(layout, "WORTH_A_GRAPH", 50)
     assert "there is none of 60 vectors" in tree.run("doctor").out
     for damage in (None, b"", b"noise" * 100):
         with tree.snapshot() as snapshot:
@@ -146,7 +146,7 @@ def test_a_missing_or_damaged_graph_is_built_by_the_next_index(
 
 def test_what_keeps_a_graph_from_being_built_is_told(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     tree.write({f"m{n}.py": source(n) for n in range(60)}).commit()
-    monkeypatch.setattr(graph, "WORTH_ROWS", 50)
+    monkeypatch.setattr(layout, "WORTH_A_GRAPH", 50)
     monkeypatch.setattr(graph, "is_possible", lambda: True)
     monkeypatch.setattr(graph, "build", lambda *_, **__: "No space left on device")
     ran = tree.run("index")

@@ -176,7 +176,7 @@ def _check_index(session: Session) -> Iterator[Finding]:
 
 
 def _check_graph(session: Session) -> Iterator[Finding]:
-    from cidx.store import graph
+    from cidx.store import graph, layout
 
     with session.source.published(session.repository()) as snapshot:
         rows, held = len(snapshot.vectors), snapshot.graph
@@ -186,7 +186,7 @@ def _check_graph(session: Session) -> Iterator[Finding]:
         yield Finding("graph", Verdict.PROBLEM, detail, "cidx index")
     elif held is not None:
         yield Finding("graph", Verdict.OK, f"links {held.rows} of {rows} vectors")
-    elif rows >= graph.WORTH_ROWS:
+    elif rows >= layout.WORTH_A_GRAPH:
         possible = graph.is_possible()
         yield Finding(
             "graph",

@@ -13,6 +13,7 @@ from cidx.cli.session import Session
 
 if TYPE_CHECKING:
     from cidx.cli.index_job import Made
+    from cidx.index.files import Listing
     from cidx.index.progress import Report, Summary
     from cidx.repository.repository import Repository
 
@@ -29,21 +30,36 @@ def command(session: Session, clear: bool, cancel: bool, as_json: bool) -> int:
     job is its own: Ctrl-C ends the view, and others who ask see the same progress.
     """
     from cidx.cli import index_job
+    from cidx.index.files import Listing
 
     repository = session.repository()
     if cancel:
         _cancel(session, repository, clear=clear, as_json=as_json)
         return 0
-    try:
-        made = index_job.watch(session, repository, clear=clear)
-    except KeyboardInterrupt:
-        error = index_job.left()
-        if as_json:
-            raise error from None
-        session.err.line(f"cidx: {error.why}; {error.next_step}")
-        return error.code.exit_code
-    _show(session, repository, made or _make(session, repository, clear=clear), as_json=as_json)
+    # git lists the tree while the rest is being imported.
+    with Listing(repository) as listing:
+        try:
+            made = None if clear else _glance(session, repository, listing)
+            made = made or index_job.watch(session, repository, clear=clear)
+        except KeyboardInterrupt:
+            error = index_job.left()
+            if as_json:
+                raise error from None
+            session.err.line(f"cidx: {error.why}; {error.next_step}")
+            return error.code.exit_code
+        made = made or _make(session, repository, listing, clear=clear)
+    _show(session, repository, made, as_json=as_json)
     return 0
+
+
+def _glance(session: Session, repository: "Repository", listing: "Listing") -> "Made | None":
+    """What there is to say where nothing is to do, which is what happens most."""
+    from cidx.cli.index_job import Made
+    from cidx.index import glance
+    from cidx.text import model
+
+    summary = glance.unchanged(repository, listing, session.settings(repository).index, model=model.version())
+    return None if summary is None else Made(summary, "")
 
 
 def _show(session: Session, repository: "Repository", made: "Made", *, as_json: bool) -> None:
@@ -74,35 +90,28 @@ def _cancel(session: Session, repository: "Repository", *, clear: bool, as_json:
     session.out.line(json.dumps({"repository": str(repository.root), "said": said}) if as_json else said)
 
 
-def _make(session: Session, repository: "Repository", *, clear: bool) -> "Made":
+def _make(session: Session, repository: "Repository", listing: "Listing", *, clear: bool) -> "Made":
     """Bring the index up to date in this process."""
     from cidx.cli import progress
     from cidx.cli.index_job import Made
-    from cidx.index.files import Listing
+    from cidx.index import indexer, linking
+    from cidx.text import embedder
 
-    settings = session.settings(repository).index
-    # git lists the tree while the rest is being imported.
-    with Listing(repository) as listing:
-        from cidx.index import indexer, linking
-        from cidx.text import embedder
+    job = indexer.Job(
+        settings=session.settings(repository).index,
+        embedder=embedder.packaged(),
+        clear=clear,
+        verify=True,
+        listing=listing,
+        on_wait=lambda who: session.err.line(f"cidx: waiting for {who}, which is writing this index"),
+        cancelled=session.cancelled,
+    )
 
-        job = indexer.Job(
-            settings=settings,
-            embedder=embedder.packaged(),
-            clear=clear,
-            verify=True,
-            listing=listing,
-            on_wait=lambda who: session.err.line(f"cidx: waiting for {who}, which is writing this index"),
-            cancelled=session.cancelled,
-        )
+    def make(report: "Report") -> Made:
+        summary = indexer.run(repository, replace(job, report=report))
+        return Made(summary, linking.link(repository, summary, report=report, cancelled=session.cancelled))
 
-        def make(report: "Report") -> Made:
-            summary = indexer.run(repository, replace(job, report=report))
-            return Made(
-                summary, linking.link(repository, summary, report=report, cancelled=session.cancelled)
-            )
-
-        return progress.watch(session, make)
+    return progress.watch(session, make)
 
 
 def _lines(summary: "Summary") -> list[str]:
