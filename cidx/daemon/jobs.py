@@ -106,9 +106,11 @@ class Job:
             else:
                 last = self._last(said)
                 _record(last, said)
-                # Who hears of the end finds what follows from it done.
-                self._ended(last)
-                self._note(last)
+                # Who hears of the end finds what follows from it done; whatever becomes of that, it has ended.
+                try:
+                    self._ended(last)
+                finally:
+                    self._note(last)
 
     def _last(self, outcome: apart.Outcome) -> State:
         word = DONE if outcome.summary is not None else self._ends_as
