@@ -152,7 +152,11 @@ class Catalogue:
             target.close()
 
     def fold(self) -> bool:
-        """Bring the log into the file; whether that succeeded, which takes that nobody reads from it."""
+        """Bring the log into the file; whether that succeeded, which takes that nobody reads from it.
+
+        Nobody is waited for: a daemon reads as long as it lives.
+        """
+        self._run("PRAGMA busy_timeout=0")
         row = self._one("PRAGMA wal_checkpoint(TRUNCATE)")
         return row is not None and row[0] == 0
 

@@ -139,6 +139,19 @@ def test_a_reader_keeps_its_generation_through_two_publications(index: Path) -> 
     assert found(index, "alpha") == []
 
 
+@pytest.mark.timeout(30)
+def test_a_writer_waits_for_no_reader(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon reads as long as it lives, and whoever writes next would wait as well."""
+    publish(rebuild(index), lambda writer: add(writer, "a.py", "one"))
+    monkeypatch.setattr("cidx.store.catalogue._BUSY_S", 60.0)
+    with open_current(index):
+        check = seal.Check(index)
+        with Writer.update(index, model=MODEL, dimensions=DIMENSIONS, check=check) as writer:
+            add(writer, "b.py", "two")
+            writer.publish()
+    assert found(index, "two") == ["b.py"]
+
+
 def test_full_text_holds_what_the_last_publication_buried(index: Path) -> None:
     publish(rebuild(index), lambda w: add(w, "a", "alpha"))
     publish(update(index), lambda w: remove(w, "a"))
