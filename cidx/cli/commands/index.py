@@ -38,8 +38,8 @@ def command(session: Session, clear: bool, cancel: bool, as_json: bool) -> int:
         return 0
     # git lists the tree while the rest is being imported.
     with Listing(repository) as listing:
+        made = None if clear else _glance(session, repository, listing)
         try:
-            made = None if clear else _glance(session, repository, listing)
             made = made or index_job.watch(session, repository, clear=clear)
         except KeyboardInterrupt:
             error = index_job.left()
