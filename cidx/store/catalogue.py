@@ -85,7 +85,11 @@ class Catalogue:
     @classmethod
     def create(cls, file: Path) -> "Catalogue":
         """A new catalogue that nobody sees yet: fast, durable only after `settle`."""
-        catalogue = cls(sqlite3.connect(file, isolation_level=None, check_same_thread=False), file)
+        try:
+            connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise _error(file, error) from error
+        catalogue = cls(connection, file)
         for statement in ("PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "BEGIN", *_SCHEMA.split(";")):
             catalogue._run(statement)
         return catalogue
@@ -143,13 +147,11 @@ class Catalogue:
 
     def copy_to(self, file: Path) -> None:
         """A catalogue of its own with what is committed here now."""
-        target = sqlite3.connect(file)
         try:
-            self._connection.backup(target)
+            with contextlib.closing(sqlite3.connect(file)) as target:
+                self._connection.backup(target)
         except sqlite3.Error as error:
             raise _error(file, error) from error
-        finally:
-            target.close()
 
     def fold(self) -> bool:
         """Bring the log into the file; whether that succeeded, which takes that nobody reads from it.

@@ -110,7 +110,7 @@ def wait(daemon: Daemon) -> None:
     until = time.monotonic() + PATIENCE_S
     while not ask(daemon, "only_on_the_other_branch_1")["fresh"]:
         assert time.monotonic() < until, "it never became fresh"
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def ask_status(daemon: Daemon) -> Any:

@@ -233,6 +233,7 @@ def test_ctrl_c_ends_a_run_at_once_and_leaves_the_index_whole(
 
 def test_ctrl_c_ends_a_waiting_run(tree: Tree) -> None:
     tree.write({"a.py": "text\n"}).index()
+    tree.write({"a.py": "other text\n"})
     with lock.writing(tree.root / ".code-indexer", wait=False):
         process = spawn_group(tree, "index")
         line_of(process)
@@ -292,7 +293,8 @@ def test_git_clean_between_runs(tree: Tree) -> None:
 
 
 def test_git_clean_under_a_waiting_writer(tree: Tree) -> None:
-    tree.write({"a.py": "def parse(): ...\n"}).commit().index()
+    tree.write({"a.py": "def other(): ...\n"}).commit().index()
+    tree.write({"a.py": "def parse(): ...\n"}).commit()
     with lock.writing(tree.root / ".code-indexer", wait=False):
         waiting = tree.spawn("index")
         line_of(waiting)
