@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cidx.api.errors import CidxError, Code
-from cidx.api.query import Filters
+from cidx.api.query import Accuracy, Filters
 from cidx.cli.application import JSON_KEY
 
 if TYPE_CHECKING:
@@ -43,6 +43,22 @@ _FILTERS = (
     ),
     click.option("--exclude-path", "no_paths", multiple=True, metavar="GLOB", help="No paths like this."),
 )
+_NEARNESS = (
+    click.option(
+        "--min-score",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        metavar="0-1",
+        help="No hits with a lower score.",
+    ),
+    click.option(
+        "--accuracy",
+        type=click.Choice([str(one) for one in Accuracy]),
+        default=str(Accuracy.BALANCED),
+        show_default=True,
+        help="How far a large set of vectors is looked through.",
+    ),
+)
 _OUTPUT = (
     click.option(
         "-l",
@@ -76,6 +92,13 @@ _OUTPUT = (
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Which files may answer; `filters` reads them."""
     for option in reversed(_FILTERS):
+        command = option(command)
+    return command
+
+
+def nearness_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How good hits have to be, and how thoroughly they are looked for."""
+    for option in reversed(_NEARNESS):
         command = option(command)
     return command
 

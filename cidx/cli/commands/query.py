@@ -7,7 +7,7 @@ import click
 from cidx.api.errors import CidxError, Code
 from cidx.api.query import Accuracy, Mode, Query
 from cidx.cli.application import Command
-from cidx.cli.options import Shape, filter_options, filters, output_options
+from cidx.cli.options import Shape, filter_options, filters, nearness_options, output_options
 
 
 @click.command(cls=Command)
@@ -20,20 +20,7 @@ from cidx.cli.options import Shape, filter_options, filters, output_options
     "--edit-distance", type=click.IntRange(0, 2), metavar="0-2", help="Or by so many letters; 1 with --fuzzy."
 )
 @click.option("--case-sensitive", is_flag=True, help="Search by words in their own case.")
-@click.option(
-    "--min-score",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    metavar="0-1",
-    help="No hits with a lower score.",
-)
-@click.option(
-    "--accuracy",
-    type=click.Choice([str(one) for one in Accuracy]),
-    default=str(Accuracy.BALANCED),
-    show_default=True,
-    help="How far a large set of vectors is looked through.",
-)
+@nearness_options
 @filter_options
 @output_options
 @click.pass_context

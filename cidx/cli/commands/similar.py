@@ -10,7 +10,7 @@ import click
 from cidx.api.errors import CidxError, Code
 from cidx.api.query import Accuracy, Mode, Query
 from cidx.cli.application import Command
-from cidx.cli.options import Shape, filter_options, filters, output_options
+from cidx.cli.options import Shape, filter_options, filters, nearness_options, output_options
 
 if TYPE_CHECKING:
     from cidx.cli.session import Session
@@ -21,20 +21,7 @@ _PLACE = re.compile(r"(.+?):([0-9]+)(?:-[0-9]+|:.*)?", re.DOTALL)
 
 @click.command(cls=Command)
 @click.argument("place", metavar="PATH:LINE")
-@click.option(
-    "--min-score",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    metavar="0-1",
-    help="No hits with a lower score.",
-)
-@click.option(
-    "--accuracy",
-    type=click.Choice([str(one) for one in Accuracy]),
-    default=str(Accuracy.BALANCED),
-    show_default=True,
-    help="How far a large set of vectors is looked through.",
-)
+@nearness_options
 @filter_options
 @output_options
 @click.pass_context
