@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cidx.api.query import Mode
+from cidx.api.query import Filters, Mode
+from cidx.search.filters import allowed_files
 from cidx.store.records import Candidate
 from cidx.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Less is chance: in 256 dimensions the cosines of unrelated vectors are around 0 with a deviation of 1/16.
+# Less is chance: in 192 dimensions the cosines of unrelated vectors are around 0 with a deviation of 1/14.
 _LEAST_COSINE = 0.2
 # Beside so many that match in words one that is near does: what is near in meaning and good mostly matches in words too
 # (a hundred and 25 find as much as a hundred and 50, in less time).
@@ -32,6 +33,18 @@ class Within:
 
     files: frozenset[int]
     of: int
+
+
+def within(snapshot: Snapshot, filters: Filters) -> Within | None:
+    """The files that the filters leave, worked out once a generation; None where there is nothing to filter by."""
+    if not filters:
+        return None
+
+    def work_out() -> Within:
+        listed = snapshot.catalogue.languages()
+        return Within(allowed_files(listed, filters) or frozenset(), len(listed))
+
+    return snapshot.kept(filters, work_out)
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from cidx.search.matching import Found, Search, TooLong
 from cidx.search.patience import Apart
 from cidx.search.pattern import All, Either, Literal, Need, Pattern, Word
 from cidx.store import source
-from cidx.store.fulltext import Edge, Part
+from cidx.store.parts import Edge, Part
 from cidx.store.records import ChunkRow
 from cidx.store.snapshot import Snapshot
 from cidx.text.tokenizer import LONGEST_WORD, terms

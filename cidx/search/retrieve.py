@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cidx.api.answer import Hit
-from cidx.api.errors import CidxError, Code, NotIndexed
+from cidx.api.errors import NotIndexed
 from cidx.api.query import Mode, Query
 from cidx.search import fusion, intent, roles
-from cidx.search.candidates import Found, Looking, Within
+from cidx.search.candidates import Found, Looking, Within, within
 from cidx.search.files import Texts, hit, place
-from cidx.search.filters import allowed_files
 from cidx.search.laps import Laps
 from cidx.search.ranking import Ranked, Ranking, Weights, score
 from cidx.search.roles import Bearing
@@ -47,13 +46,6 @@ def retrieve(
     snapshot: Snapshot, query: Query, *, embedder: Embedder, root: Path, laps: Laps | None = None
 ) -> list[Hit]:
     """The best hits, as many as the query asks for."""
-    if not query.text.strip():
-        raise CidxError(
-            Code.BAD_QUERY,
-            what="the query is empty",
-            why="there is nothing to look for",
-            next_step='cidx query "what you are looking for"',
-        )
     laps = laps or Laps()
     search = _Search.of(snapshot, query, embedder)
     laps.lap("understanding")
@@ -92,8 +84,7 @@ class _Search:
             effort=query.accuracy.effort,
         )
         ranking = Ranking(asked, WEIGHTS, *_homes(snapshot, asked.names))
-        within = snapshot.kept(query.filters, lambda: _within(snapshot, query))
-        return cls(looking, within, ranking, snapshot.fulltext.ceiling(asked.terms))
+        return cls(looking, within(snapshot, query.filters), ranking, snapshot.fulltext.ceiling(asked.terms))
 
     def ranked(self, limit: int | None, laps: Laps) -> Iterator[_Shown]:
         """What matches, best first; what comes after the first candidates is looked for when it is wanted."""
@@ -152,14 +143,6 @@ def _homes(snapshot: Snapshot, names: Sequence[str]) -> tuple[frozenset[int], fr
                 if roles.is_entrance(path)
             }
     return frozenset(defining), frozenset(exporting)
-
-
-def _within(snapshot: Snapshot, query: Query) -> Within | None:
-    """The files that the filters leave."""
-    if not query.filters:
-        return None
-    listed = snapshot.catalogue.languages()
-    return Within(allowed_files(listed, query.filters) or frozenset(), len(listed))
 
 
 def _vector(snapshot: Snapshot, mode: Mode, text: str, embedder: Embedder) -> "NDArray[np.float32] | None":

@@ -3,29 +3,22 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cidx.api.answer import Hit
 from cidx.api.errors import CidxError, Code
-from cidx.api.query import Query
-from cidx.search.files import Texts, hit, listed, place
+from cidx.api.query import Mode, Query
+from cidx.search.candidates import Looking, within
+from cidx.search.files import Texts, hit, place
 from cidx.search.fusion import clip
 from cidx.search.lines import Check
 from cidx.search.names import chunk_at
-from cidx.store.records import Candidate, ChunkRow
+from cidx.store.records import ChunkRow
 from cidx.store.snapshot import Snapshot
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-# Less is chance, as in `retrieve`.
-_LEAST_COSINE = 0.2
 # Up to this limit a longer answer only continues a shorter one.
 _DEPTH = 300
-# A filter that leaves a larger share of the files is applied to what was found.
-_MOST_LISTED = 0.25
 
 
 def similar(snapshot: Snapshot, query: Query, *, root: Path, check: Check) -> Iterator[Hit]:
@@ -36,7 +29,18 @@ def similar(snapshot: Snapshot, query: Query, *, root: Path, check: Check) -> It
     norm = float(np.linalg.norm(vector))
     if not norm:
         return
-    near = _Neighbours(snapshot, query, vector / np.float32(norm)).find()
+    looking = Looking(
+        snapshot=snapshot,
+        mode=Mode.SEMANTIC,
+        terms=(),
+        vector=vector / np.float32(norm),
+        effort=query.accuracy.effort,
+    )
+    shallow = query.limit is not None and query.limit <= _DEPTH
+    # One more: the chunk itself is among them.
+    near = looking.find(
+        depth=_DEPTH + 1 if shallow else None, within=within(snapshot, query.filters)
+    ).semantic
     near.pop(chunk.id, None)
     texts = Texts(root, limit=snapshot.largest_file_bytes)
     rows = snapshot.catalogue.chunks(near)
@@ -74,44 +78,6 @@ def find_place(snapshot: Snapshot, path: bytes, line: int) -> ChunkRow:
             f"choose one from 1 to {last}" if last else "choose another file",
         )
     return chunk
-
-
-class _Neighbours:
-    """Looks for the chunks nearest to a vector, among the files that may answer."""
-
-    def __init__(self, snapshot: Snapshot, query: Query, vector: "NDArray[np.float32]") -> None:
-        self._snapshot = snapshot
-        self._vector = vector
-        shallow = query.limit is not None and query.limit <= _DEPTH
-        # One more: the chunk itself is among them.
-        self._enough = _DEPTH + 1 if shallow else max(len(snapshot.vectors), 1)
-        self._effort = query.accuracy.effort
-        self._files: set[int] | None = None
-        self._rows: NDArray[np.intp] | None = None
-        if query.filters:
-            self._files = {file.id for file in listed(snapshot, query.filters)}
-            if len(self._files) <= _MOST_LISTED * snapshot.catalogue.counts()[0]:
-                self._rows = np.array(snapshot.catalogue.rows_of_files(self._files), dtype=np.intp)
-
-    def find(self) -> dict[int, float]:
-        """The cosine of each."""
-        width = self._enough
-        while True:
-            rows, cosines = self._snapshot.nearest(
-                self._vector, width=width, least=_LEAST_COSINE, rows=self._rows, effort=self._effort
-            )
-            by_row = dict(zip(rows.tolist(), cosines.tolist(), strict=True))
-            found = [
-                chunk for chunk in self._snapshot.catalogue.candidates_of_rows(by_row) if self._may(chunk)
-            ]
-            if len(found) >= self._enough or len(by_row) < width:
-                best = sorted(found, key=lambda chunk: (-by_row[chunk.row], chunk.id))[: self._enough]
-                return {chunk.id: by_row[chunk.row] for chunk in best}
-            # Many rows are of chunks that are gone or filtered out.
-            width *= 4
-
-    def _may(self, chunk: Candidate) -> bool:
-        return self._files is None or chunk.file in self._files
 
 
 def _no_place(what: str, why: str, next_step: str) -> CidxError:

@@ -7,11 +7,9 @@ kept: phrases can be checked on the text itself, and the index stays smaller.
 """
 
 import ctypes
-import enum
 import errno
 import json
 import math
-import re
 import struct
 import sys
 import zlib
@@ -25,6 +23,7 @@ import tantivy
 from tantivy import Occur, Query
 
 from cidx.api.errors import Damaged
+from cidx.store.parts import Edge, Part
 from cidx.text.stems import stem
 from cidx.text.tokenizer import OVERLONG
 
@@ -38,8 +37,6 @@ _FEW = 250
 # Terms that have a part: of more the chunks are hardly fewer than all. And so large a list of all terms is kept.
 _MOST_LISTED = 4096
 _LARGEST_VOCABULARY_BYTES = 16_000_000
-# Letters that `re` takes for these when it ignores case, as they stand in terms.
-_FORMS = {"s": "(?:s|\u017f)", "i": "(?:i\u0307|i|\u0131)"}
 # The fields that together hold every word of a chunk's lines.
 _TEXT_FIELDS = ("body",)
 # tantivy's BM25 saturates at k1 + 1 = 2.2 times the inverse document frequency.
@@ -60,43 +57,6 @@ def _schema() -> tantivy.Schema:
     for field in BOOSTS:
         builder.add_text_field(field, tokenizer_name="whitespace", index_option="freq")
     return builder.build()
-
-
-class Edge(enum.Enum):
-    """What stands beside a part of a term: anything; an underscore, or the end of the term; the end."""
-
-    OPEN = enum.auto()
-    UNDERSCORE = enum.auto()
-    END = enum.auto()
-
-
-class Part(NamedTuple):
-    """A part of a term, in small letters, with what stands on its left and on its right.
-
-    In `any_case`, for ASCII letters, also what `re` takes for them when it ignores case, as terms hold it.
-    """
-
-    letters: str
-    left: Edge
-    right: Edge
-    any_case: bool = False
-
-    @property
-    def expression(self) -> str:
-        """What matches the whole of such a term."""
-        before = {Edge.OPEN: ".*", Edge.UNDERSCORE: "(.*_)?", Edge.END: ""}[self.left]
-        behind = {Edge.OPEN: ".*", Edge.UNDERSCORE: "(_.*)?", Edge.END: ""}[self.right]
-        return before + self._forms + behind
-
-    @property
-    def within(self) -> "re.Pattern[bytes]":
-        """What is found in a list of terms between newlines."""
-        edges = {Edge.OPEN: "", Edge.UNDERSCORE: "[_\n]", Edge.END: "\n"}
-        return re.compile(f"{edges[self.left]}{self._forms}{edges[self.right]}".encode())
-
-    @property
-    def _forms(self) -> str:
-        return "".join(map(_FORMS.get, self.letters, self.letters)) if self.any_case else self.letters
 
 
 class _Plan(NamedTuple):

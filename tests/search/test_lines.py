@@ -144,7 +144,7 @@ def test_what_the_index_narrows_to_is_less_than_all(snapshot: Snapshot) -> None:
 
 def test_a_list_of_all_terms_narrows_as_the_look_through_them_does(tree: Tree) -> None:
     """Whoever asks again is answered from a list that the first question does without."""
-    from cidx.store.fulltext import Edge, Part
+    from cidx.store.parts import Edge, Part
 
     parts = [
         Part(letters, left, right, any_case)
