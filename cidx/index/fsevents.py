@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cidx.index.inotify import Event
+from cidx.index.watch import Event
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent

@@ -10,7 +10,8 @@ import os
 import select
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from cidx.index.watch import Event
 
 # From sys/inotify.h.
 _MODIFY, _ATTRIB, _CLOSE_WRITE = 0x2, 0x4, 0x8
@@ -25,18 +26,6 @@ _WANTED = (
 _EVENT = struct.Struct("=iIII")
 # Room for a thousand events at a time.
 _BUFFER_BYTES = 65536
-
-
-class Event(NamedTuple):
-    """Something happened to `path`, which is absolute; an empty one says that events were lost.
-
-    Of folders only those that were watched are told to be gone.
-    """
-
-    path: bytes
-    is_folder: bool = False
-    appeared: bool = False
-    gone: bool = False
 
 
 class Inotify:

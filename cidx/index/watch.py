@@ -12,10 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cidx.index import attributes, files, ignore
-from cidx.index.inotify import Event
 from cidx.repository.repository import GIT, Repository, git_environment
 
 # Files that decide about others.
@@ -49,6 +48,18 @@ class Touched:
 
 
 EVERYTHING = Touched(everything=True)
+
+
+class Event(NamedTuple):
+    """Something happened to `path`, which is absolute; an empty one says that events were lost.
+
+    Of folders only those that were watched are told to be gone.
+    """
+
+    path: bytes
+    is_folder: bool = False
+    appeared: bool = False
+    gone: bool = False
 
 
 class Recorder(Protocol):

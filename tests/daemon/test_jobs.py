@@ -370,6 +370,7 @@ def test_an_idle_daemon_waits_for_its_job(small: Tree) -> None:
 
 def test_a_running_job_is_in_every_picture(small: Tree) -> None:
     small.index()
+    small.write({"a.py": "def needle():\n    return 2\n"})
     with serving(small) as daemon, held_still(small):
         job = begin(daemon)
         until(lambda: is_waiting(daemon))
@@ -379,6 +380,8 @@ def test_a_running_job_is_in_every_picture(small: Tree) -> None:
         assert abs(shown["since"] - time.time()) < PATIENCE_S
         rows = small.process("status", XDG_RUNTIME_DIR=daemon.runtime).out
         assert any(row.startswith("job         index since ") for row in rows.split("\n")), rows
+        assert "1 file has changed since, being brought in" in rows
+        assert "next: cidx index" not in rows
         assert "; job: index since " in small.process("health", XDG_RUNTIME_DIR=daemon.runtime).out
         assert json.loads(daemon.ask("health"))["jobs"][0]["id"] == job["id"]
 

@@ -162,15 +162,12 @@ _DETAILS = {
 
 
 def _rows(status: "Status") -> list[tuple[str, str]]:
-    from cidx.cli import render
-
     rows = [("repository", status.repository), ("folder", status.folder)]
     index = status.index
     if index is None:
         return [*rows, ("index", f"none: {status.problem}"), *_daemon_rows(status)]
-    fresh = "fresh" if index.fresh else f"{render.changed(index.changed_files)} since; next: cidx index"
     rows += [
-        ("index", f"generation {index.generation}, {fresh}"),
+        ("index", f"generation {index.generation}, {_how_fresh(index, status.daemon)}"),
         ("content", f"{index.files} files, {index.chunks} chunks, {index.bytes / 1e6:.1f} MB on disk"),
         ("model", index.model),
     ]
@@ -179,6 +176,16 @@ def _rows(status: "Status") -> list[tuple[str, str]]:
     if index.writer:
         rows.append(("writer", index.writer))
     return rows + _daemon_rows(status)
+
+
+def _how_fresh(index: "IndexStatus", daemon: dict[str, Any] | None) -> str:
+    from cidx.cli import render
+
+    if index.fresh:
+        return "fresh"
+    since = f"{render.changed(index.changed_files)} since"
+    is_at_it = index.writer or any(job["state"] == "running" for job in (daemon or {}).get("jobs", ()))
+    return f"{since}, being brought in" if is_at_it else f"{since}; next: cidx index"
 
 
 def _daemon_rows(status: "Status") -> list[tuple[str, str]]:
