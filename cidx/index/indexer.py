@@ -210,9 +210,12 @@ class _Run:
 
     def _bring_in(self, found: Changes) -> None:
         """Read what may have changed; what has the same content after all only gets its new stamp."""
+        entries = [*found.new, *found.suspects]
         rows = {row.path: row for row in self._writer.files_at(entry.path for entry in found.suspects)}
-        tasks = [Task(entry) for entry in found.new] + [
-            Task(entry, _facts(rows.get(entry.path))) for entry in found.suspects
+        former = self._writer.former(entry.path for entry in entries)
+        tasks = [
+            Task(entry, known=_facts(rows.get(entry.path)), former=former.get(entry.path))
+            for entry in entries
         ]
         batches = list(_batches(tasks))
         done, step_s, stepped = 0, _FIRST_STEP_S, time.monotonic()
@@ -280,7 +283,12 @@ class _Run:
         ]
         path = read.file.path.decode("utf-8", "replace")
         self._writer.add_file(
-            read.file, chunks, symbols=read.symbols, references=read.references, path_terms=_stems_of(path)
+            read.file,
+            chunks,
+            symbols=read.symbols,
+            references=read.references,
+            path_terms=_stems_of(path),
+            former=read.former,
         )
 
     def _rows_for(self, batch: Batch) -> Mapping[bytes, int]:

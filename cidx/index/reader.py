@@ -19,7 +19,7 @@ from cidx.index.files import Entry
 from cidx.index.grammars import Laborious
 from cidx.repository.settings import IndexSettings
 from cidx.store import source
-from cidx.store.records import NewFile, Reference, Span, Symbol
+from cidx.store.records import FormerFile, NewFile, Reference, Span, Symbol
 from cidx.text import encoding
 from cidx.text.embedder import Embedder
 from cidx.text.tokenizer import TermMemo, words
@@ -38,11 +38,12 @@ _MOST_WAITING = 2000
 class Task(NamedTuple):
     """A file to read. With `known` (digest, language, why skipped) nothing is made of one that is still the same.
 
-    One that is not `parsed` is cut by lines, whatever it is.
+    One that is as its path was `former`ly is cut as it was then; one that is not `parsed` by lines, whatever it is.
     """
 
     entry: Entry
     known: tuple[bytes, str, str] | None = None
+    former: FormerFile | None = None
     parsed: bool = True
 
 
@@ -55,13 +56,17 @@ class Piece(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A file on its way to the store; `same` if it is as it was known."""
+    """A file on its way to the store; `same` if it is as it was known.
+
+    With `former`, the id of a file that is back, its symbols and references are in the store.
+    """
 
     file: NewFile
     pieces: Sequence[Piece] = ()
     symbols: Sequence[Symbol] = ()
     references: Sequence[Reference] = ()
     same: bool = False
+    former: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +178,10 @@ class Reader:
         if skipped or _facts(file) == task.known:
             return Read(file, same=_facts(file) == task.known)
         text = encoding.utf8(data)
+        former = task.former
+        if former is not None and (former.digest, former.language) == (file.digest, name):
+            lines = source.lines_of(text)
+            return Read(file, [self._piece(span, lines, vectors) for span in former.spans], former=former.id)
         parsed = task.parsed and len(text) <= _PARSED_BYTES
         outline = chunker.outline(text, name if parsed else language.UNKNOWN, patient=self.patient)
         lines = source.lines_of(text)

@@ -6,6 +6,7 @@ full text still holds can't mean another chunk.
 
 import contextlib
 import errno
+import json
 import os
 import re
 import sqlite3
@@ -16,14 +17,25 @@ from pathlib import Path
 from typing import Any
 
 from cidx.api.errors import CidxError, Damaged
-from cidx.store.records import Candidate, ChunkRow, FileRow, NewChunk, NewFile, Reference, Span, Symbol
+from cidx.store.records import (
+    Candidate,
+    ChunkRow,
+    FileRow,
+    FormerFile,
+    NewChunk,
+    NewFile,
+    Reference,
+    Span,
+    Symbol,
+)
 
 # So many bytes of a key are indexed; the rest is compared.
 _KEY_PREFIX = 6
 
 # The chunks of a file have consecutive ids. Symbols and references are clustered by name and not indexed by file: those
-# of a file that is gone are passed over until `purge`. A reference keeps no name, only a checksum that finds it;
-# whoever looks for a name reads the line.
+# of a file that is gone are passed over until `purge`. What a path held last is in `former`; should it come back, it is
+# given its id again, and so has them. A reference keeps no name, only a checksum that finds it; whoever looks for a
+# name reads the line.
 _SCHEMA = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE file (
@@ -39,6 +51,9 @@ CREATE TABLE symbol (
 CREATE TABLE reference (
     name INTEGER NOT NULL, file INTEGER NOT NULL, kind INTEGER NOT NULL, line INTEGER NOT NULL,
     PRIMARY KEY (name, file, kind)) WITHOUT ROWID;
+CREATE TABLE former (
+    path BLOB PRIMARY KEY, file INTEGER NOT NULL, digest BLOB NOT NULL, language TEXT NOT NULL, spans TEXT NOT NULL,
+    generation INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE dead (chunk INTEGER PRIMARY KEY);
 CREATE INDEX embedding_by_key ON embedding (substr(key, 1, {_KEY_PREFIX}));
 CREATE INDEX chunk_by_row ON chunk (row);
@@ -65,6 +80,13 @@ _IMPORTING = """
 SELECT chunk.id, file.path FROM reference JOIN file ON file.id = reference.file
 JOIN chunk ON chunk.id >= file.first_chunk AND chunk.id < file.first_chunk + file.chunks
 WHERE reference.name = ? AND reference.kind = 0 AND reference.line BETWEEN chunk.start_line AND chunk.end_line LIMIT ?
+"""
+_REMEMBER = """
+INSERT OR REPLACE INTO former
+SELECT path, file.id, digest, language,
+       json_group_array(json_array(start_line, end_line, symbol, chunk.kind, header)), ?
+FROM file JOIN chunk ON chunk.id >= file.first_chunk AND chunk.id < file.first_chunk + file.chunks
+WHERE file.id = ? AND skipped = '' GROUP BY file.id
 """
 _CANDIDATES = "SELECT id, file, row, symbol FROM chunk"
 
@@ -379,7 +401,20 @@ class Catalogue:
     def add_embeddings(self, keys: Iterable[bytes], rows: Iterable[int]) -> None:
         self._many("INSERT INTO embedding VALUES (?, ?)", zip(rows, keys, strict=True))
 
-    def remove_file(self, id_: int) -> None:
+    def former(self, paths: Iterable[bytes]) -> dict[bytes, FormerFile]:
+        """What these paths held last before what they hold now."""
+        rows = self._select_in("SELECT path, file, digest, language, spans FROM former WHERE path IN", paths)
+        return {
+            path: FormerFile(id_, digest, language, sorted(Span(*span) for span in json.loads(spans)))
+            for path, id_, digest, language, spans in rows
+        }
+
+    def forget_former(self, path: bytes, id_: int) -> None:
+        self._run("DELETE FROM former WHERE path = ? AND file = ?", (path, id_))
+
+    def remove_file(self, id_: int, *, generation: int) -> None:
+        """Remove a file for the sake of this generation, remembering how it was cut."""
+        self._run(_REMEMBER, (generation, id_))
         chunks = (
             "FROM chunk WHERE id IN (SELECT chunk.id FROM file JOIN chunk ON chunk.id >= file.first_chunk"
             " AND chunk.id < file.first_chunk + file.chunks WHERE file.id = ?)"
@@ -388,10 +423,16 @@ class Catalogue:
         self._run(f"DELETE {chunks}", (id_,))
         self._run("DELETE FROM file WHERE id = ?", (id_,))
 
-    def purge(self) -> None:
-        """Forget the symbols and references of files that are gone."""
+    def purge(self, *, generation: int) -> int:
+        """Forget what lies here of files that are gone, unless this generation removed them; how many those are."""
+        self._run("DELETE FROM former WHERE generation < ?", (generation,))
         for table in ("symbol", "reference"):
-            self._run(f"DELETE FROM {table} WHERE file NOT IN (SELECT id FROM file)")  # noqa: S608  (our own two names)
+            self._run(
+                f"DELETE FROM {table} WHERE file NOT IN (SELECT id FROM file UNION SELECT file FROM former)"  # noqa: S608  (our own two names)
+            )
+        row = self._one("SELECT count(*) FROM former")
+        assert row is not None
+        return int(row[0])
 
     def forget_dead(self) -> None:
         """Full text no longer holds what was dead until now."""

@@ -21,7 +21,8 @@ from cidx.api.errors import CidxError, Code, Damaged, NotIndexed
 # 2: references; symbols by name, chunks by the ranges of their files.
 # 3: full text marks where words are that are too long to be terms.
 # 4: full text holds stems of the names in symbols and paths.
-FORMAT = 4
+# 5: what a path held before.
+FORMAT = 5
 
 POINTER = "current"
 _PREFIX = "base-"

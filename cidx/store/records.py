@@ -67,6 +67,15 @@ class FileRow(NamedTuple):
     skipped: str
 
 
+class FormerFile(NamedTuple):
+    """What a path held before, as far as it need not be found out again; the file's symbols lie under its id."""
+
+    id: int
+    digest: bytes
+    language: str
+    spans: Sequence[Span]
+
+
 class NewFile(NamedTuple):
     """A file to be added to the catalogue."""
 

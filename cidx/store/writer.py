@@ -17,7 +17,7 @@ from cidx.api.errors import CidxError, Damaged, NotIndexed
 from cidx.store import layout, seal
 from cidx.store.catalogue import Catalogue
 from cidx.store.fulltext import SMALL_HEAP_BYTES, FullTextWriter
-from cidx.store.records import FileRow, NewChunk, NewFile, Reference, Symbol
+from cidx.store.records import FileRow, FormerFile, NewChunk, NewFile, Reference, Symbol
 from cidx.store.vectors import Vectors, VectorWriter
 
 if TYPE_CHECKING:
@@ -127,6 +127,10 @@ class Writer:
     def files_at(self, paths: Iterable[bytes]) -> list[FileRow]:
         return self._catalogue.files_at(paths)
 
+    def former(self, paths: Iterable[bytes]) -> dict[bytes, FormerFile]:
+        """What these paths held last before what they hold now, where that is remembered."""
+        return self._catalogue.former(paths)
+
     def counts(self) -> tuple[int, int]:
         return self._catalogue.counts()
 
@@ -165,7 +169,7 @@ class Writer:
 
     def remove_file(self, file: FileRow) -> None:
         self._begin_change()
-        self._catalogue.remove_file(file.id)
+        self._catalogue.remove_file(file.id, generation=self._generation + 1)
         self._removed += 1
 
     def set_stamp(self, file: FileRow, stamp: bytes) -> None:
@@ -180,10 +184,17 @@ class Writer:
         symbols: Sequence[Symbol] = (),
         references: Sequence[Reference] = (),
         path_terms: str,
+        former: int = 0,
     ) -> None:
+        """With `former`, the file of this id is back, and has its symbols and references already."""
         fulltext = self._begin_change()
-        id_ = self._next_file
-        self._next_file += 1
+        if former:
+            id_ = former
+            self._catalogue.forget_former(file.path, id_)
+            self._removed -= 1
+        else:
+            id_ = self._next_file
+            self._next_file += 1
         self._catalogue.add_file(id_, file, first_chunk=self._next_chunk, chunks=len(chunks))
         self._catalogue.add_chunks(id_, self._next_chunk, chunks)
         self._catalogue.add_symbols(id_, symbols)
@@ -205,8 +216,7 @@ class Writer:
             self._vectors.sync()
             self._fulltext.commit()
             if self._removed > _MOST_REMOVED * self._catalogue.counts()[0]:
-                self._catalogue.purge()
-                self._removed = 0
+                self._removed = self._catalogue.purge(generation=self._generation)
             self._catalogue.set_meta(
                 generation=self._generation,
                 removed=self._removed,

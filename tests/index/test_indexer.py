@@ -60,3 +60,49 @@ def test_a_worktree_whose_others_have_no_index_begins_anew(tree: Tree, tmp_path:
     tree.write({"a.py": "def a(): ...\n"}).commit()
     tree.git("worktree", "add", "-q", str(tmp_path / "other"), "-b", "other")
     assert indexer.run(repositories.at(tmp_path / "other", tree.users), job()).rebuilt
+
+
+def test_what_a_path_held_last_is_known_when_it_comes_back(tree: Tree) -> None:
+    """Also after other changes; nothing of it is parsed again, so a file has the id that its symbols lie under."""
+    old = {f"f{n}.py": f"import os\n\n\ndef f{n}():\n    return os.getpid()\n" for n in range(20)}
+    tree.write(old).index()
+    first = ids(tree)
+    with tree.snapshot() as snapshot:
+        before = content(snapshot)
+    for change in ({"f1.py": "def other():\n    return 1\n"}, {"f2.py": "def more():\n    return 2\n"}):
+        tree.write(change).index()
+    (tree.root / "f3.py").unlink()
+    tree.index()
+    assert set(ids(tree)) == set(first) - {b"f3.py"}
+    assert {path for path, id_ in ids(tree).items() if id_ != first[path]} == {b"f1.py", b"f2.py"}
+    summary = tree.write(old).index()
+    assert (summary["added"], summary["changed"], summary["embedded"]) == (1, 2, 0)
+    assert ids(tree) == first
+    with tree.snapshot() as snapshot:
+        assert content(snapshot) == before
+        assert snapshot.catalogue.defining("f3", most=9)
+        assert len(snapshot.catalogue.references("getpid")) == 20
+
+
+def test_what_a_path_held_long_ago_is_forgotten(tree: Tree) -> None:
+    """When a quarter of the files has been replaced; what was replaced last is known all the same."""
+    old = {f"f{n}.py": f"def f{n}():\n    return {n}\n" for n in range(8)}
+    tree.write(old).index()
+    first = ids(tree)
+    for n in range(3):
+        tree.write({f"f{n}.py": f"def other{n}():\n    return {n}\n"}).index()
+    tree.write(old).index()
+    assert {path for path, id_ in ids(tree).items() if id_ == first[path]} == first.keys() - {
+        b"f0.py",
+        b"f1.py",
+    }
+    with tree.snapshot() as snapshot:
+        now = content(snapshot)
+    assert tree.index("--clear")["rebuilt"]
+    with tree.snapshot() as snapshot:
+        assert content(snapshot) == now
+
+
+def ids(tree: Tree) -> dict[bytes, int]:
+    with tree.snapshot() as snapshot:
+        return {row.path: row.id for row in snapshot.catalogue.files()}
