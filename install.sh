@@ -582,6 +582,7 @@ demo() { # sets at, why, served
     fi
     printf '\nIn a repository of yours: %s index, then %s query "what you are looking for"\n' "$command" "$command"
     [ "$served" = no ] || printf 'To have it answer in a blink from then on: %s service install\n' "$command"
+    printf 'What that gains there, measured: %s bench\n' "$command"
 }
 
 run_tests() { # ARG...: ends with pytest's own closing line and exit status

@@ -33,6 +33,7 @@ COMMANDS = {
     "service": "Let systemd or launchd run the daemon.",
     "daemon": "Run the daemon in the foreground.",
     "doctor": "Check the set-up and the index.",
+    "bench": "Measure what a daemon gains here.",
     "completion": "Print the completion script of a shell.",
 }
 
