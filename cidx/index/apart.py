@@ -1,8 +1,9 @@
 """A whole index run in a process of its own: it takes neither the interpreter nor the processor from who started it.
 
-The process is a plain Python of low priority on two pipes. It is told what to do in one line, and says in lines of JSON
-how far it is, ten times a second at most, and what came of it. When its input ends it stops, so it outlives nobody,
-and nothing else is needed to stop it; wherever that happens, the index is as it was published last.
+The process is a plain Python on two pipes, of low priority unless there is little to do. It is told what to do in one
+line, and says in lines of JSON how far it is, ten times a second at most, and what came of it. When its input ends it
+stops, so it outlives nobody, and nothing else is needed to stop it; wherever that happens, the index is as it was
+published last.
 """
 
 import contextlib
@@ -26,7 +27,9 @@ from cidx.repository.settings import IndexSettings
 
 # How long a process that was told to stop may take.
 PATIENCE_S = 3.0
-_NICENESS = 10
+# A job that is over soon, as after a switch of branches, is hurried: somebody may wait for it. Longer ones let others
+# come first.
+_NICENESS, _LONG_BYTES = 10, 8_000_000
 _STEP_S = 0.1
 _START = "import sys; sys.path[:] = sys.argv[1:]; from cidx.index.apart import serve; serve()"
 
@@ -158,7 +161,6 @@ def _died(code: int) -> CidxError:
 
 def serve() -> None:
     """The process's life."""
-    os.nice(_NICENESS)
     # As a command line does: what is imported stays, and products here are too small to share.
     gc.set_threshold(100_000, 20, 100)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -201,6 +203,7 @@ def _run(order: Order, cancelled: threading.Event) -> dict[str, Any]:
             listing=listing,
             report=report,
             on_wait=lambda who: report(Progress(f"waiting for {who}")),
+            on_found=lambda size_bytes: os.nice(_NICENESS if size_bytes >= _LONG_BYTES else 0),
             cancelled=cancelled,
         )
         summary = indexer.run(order.repository, job)

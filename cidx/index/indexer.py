@@ -37,7 +37,7 @@ from cidx.text.tokenizer import query_terms
 # Enough to be worth a trip to another process, little enough to show progress and keep memory small.
 _BATCH_BYTES, _BATCH_FILES = 400_000, 100
 # From here on other processes read: one takes a fifth of a second to start, and reads two megabytes a second.
-_WORTH_WORKERS_BYTES = 4_000_000
+_WORTH_WORKERS_BYTES = 2_000_000
 _MOST_WORKERS = 8
 # A first index is searched from then on, and again when twice as much time has passed: each step costs a commit.
 _FIRST_STEP_S = 3.0
@@ -55,8 +55,8 @@ class Job:
     """What a run needs besides the repository.
 
     `listing` is one that was begun before, to save time; with what was `seen` the tree is not listed at all, unless
-    somebody else has published since. `on_wait` is told who else is writing; `verify` reads all of the index first, to
-    heal what is damaged.
+    somebody else has published since. `on_wait` is told who else is writing, `on_found` how many bytes there are to
+    read; `verify` reads all of the index first, to heal what is damaged.
     """
 
     settings: IndexSettings
@@ -68,6 +68,7 @@ class Job:
     seen: Seen | None = None
     report: Report = silent
     on_wait: Callable[[str], None] | None = None
+    on_found: Callable[[int], object] | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -172,9 +173,12 @@ class _Run:
             found = self._compare(tree)
         else:
             found = seen.changes
+        size_bytes = found.size_bytes(limit=self._job.settings.max_file_bytes)
+        if self._job.on_found is not None:
+            self._job.on_found(size_bytes)
         for row in self._writer.files_at(found.gone):
             self._writer.remove_file(row)
-        self._bring_in(found)
+        self._bring_in(found, size_bytes)
         self._check_cancelled()
         self._job.report(Progress("publishing", len(found), len(found), self._chunks))
         # Asked before publishing: what is published must not fail any more.
@@ -189,6 +193,8 @@ class _Run:
             changed=self._changed,
             removed=len(found.gone),
             embedded=self._embedded,
+            looked_at=len(found),
+            chunks_read=self._chunks,
             skipped=skipped,
             publish_s=publish_s,
         )
@@ -208,7 +214,7 @@ class _Run:
     def _is_here(self, paths: Iterable[bytes]) -> bool:
         return any(os.path.lexists(self._root + b"/" + path) for path in paths)
 
-    def _bring_in(self, found: Changes) -> None:
+    def _bring_in(self, found: Changes, size_bytes: int) -> None:
         """Read what may have changed; what has the same content after all only gets its new stamp."""
         entries = [*found.new, *found.suspects]
         rows = {row.path: row for row in self._writer.files_at(entry.path for entry in found.suspects)}
@@ -218,16 +224,17 @@ class _Run:
             for entry in entries
         ]
         batches = list(_batches(tasks))
-        done, step_s, stepped = 0, _FIRST_STEP_S, time.monotonic()
-        size_bytes = found.size_bytes(limit=self._job.settings.max_file_bytes)
+        # What is gone was dealt with before.
+        done, total = len(found.gone), len(found)
+        step_s, stepped = _FIRST_STEP_S, time.monotonic()
         with contextlib.closing(self._prepared(batches, size_bytes)) as prepared:
             for tasks_of_batch in batches:
                 self._check_cancelled()
-                self._job.report(Progress("indexing", done, len(tasks), self._chunks))
+                self._job.report(Progress("indexing", done, total, self._chunks))
                 self._add(next(prepared), [rows.get(task.entry.path) for task in tasks_of_batch])
                 done += len(tasks_of_batch)
                 if self._writer.is_first and time.monotonic() - stepped >= step_s:
-                    self._job.report(Progress("publishing what is there", done, len(tasks), self._chunks))
+                    self._job.report(Progress("publishing what is there", done, total, self._chunks))
                     self._writer.publish_so_far()
                     step_s, stepped = 2 * step_s, time.monotonic()
 

@@ -18,7 +18,7 @@ def link(repository: Repository, summary: Summary, *, report: Report, cancelled:
 
     def show(done: int) -> None:
         phase = f"linking vectors, {done * 100 // len(vectors)} % done"
-        report(Progress(phase, summary.files, summary.files, summary.chunks))
+        report(Progress(phase, summary.looked_at, summary.looked_at, summary.chunks_read))
 
     show(0)
     why = graph.renew(base, vectors, report=show, cancelled=cancelled, worth_rows=layout.WORTH_A_GRAPH)

@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Files looked at out of those that need it, and chunks found so far."""
+    """Files looked at out of those that need it, and chunks found so far. None of them falls while a run goes on."""
 
     phase: str
     files_done: int = 0
@@ -24,7 +24,7 @@ def silent(_: Progress) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What one run of the index did."""
+    """What one run of the index did; `looked_at` and `chunks_read` are what its progress ended with."""
 
     generation: int
     files: int
@@ -33,6 +33,8 @@ class Summary:
     changed: int
     removed: int
     embedded: int
+    looked_at: int = 0
+    chunks_read: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     rebuilt: bool = False
     why_rebuilt: str = ""

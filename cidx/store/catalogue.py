@@ -176,13 +176,13 @@ class Catalogue:
             raise _error(file, error) from error
 
     def fold(self) -> bool:
-        """Bring the log into the file; whether that succeeded, which takes that nobody reads from it.
+        """Bring the log into the file; whether all of it is there, which takes that nobody reads an older state.
 
-        Nobody is waited for: a daemon reads as long as it lives.
+        Nobody is waited for: a daemon reads as long as it lives. Whoever closes last has nothing left to bring in, so
+        the file stays as it is then.
         """
-        self._run("PRAGMA busy_timeout=0")
-        row = self._one("PRAGMA wal_checkpoint(TRUNCATE)")
-        return row is not None and row[0] == 0
+        row = self._one("PRAGMA wal_checkpoint(PASSIVE)")
+        return row is not None and row[0] == 0 and row[1] == row[2]
 
     def damage(self) -> str:
         """What SQLite finds wrong with its file; empty if nothing."""

@@ -4,7 +4,7 @@
 
 On a copy of the tree. An edit is written and asked for at once; the time is that from the write to the answer that
 shows it. Between two edits the daemon has a moment, as it has between those of a person. A branch is switched whose
-commit touches many files, and back, where nothing may be embedded anew.
+commit touches many files, to what the index has never seen, and to and fro, where nothing may be embedded anew.
 """
 
 import argparse
@@ -38,12 +38,13 @@ def main() -> None:
         tree = copy_of(options.tree, Path(place))
         files = [tree.root / path for path in tree.git("ls-files", "*.py").splitlines()]
         chance = random.Random(options.seed)
+        make_other_branch(tree, chance.sample(files, min(options.flipped, len(files))))
         print(f"{len(tree.git('ls-files').splitlines())} files, {tree.index()['chunks']} chunks")
         with serving(tree) as daemon:
             ask(daemon, "anything")
             time.sleep(3)
             edits(daemon, [chance.choice(files) for _ in range(options.edits)])
-            flips(daemon, chance.sample(files, min(options.flipped, len(files))))
+            flips(daemon, options.flipped)
 
 
 def copy_of(source: Path, place: Path) -> Tree:
@@ -81,16 +82,18 @@ def edits(daemon: Daemon, files: list[Path]) -> None:
     )
 
 
-def flips(daemon: Daemon, files: list[Path]) -> None:
-    tree = daemon.tree
+def make_other_branch(tree: Tree, files: list[Path]) -> None:
     tree.git("switch", "-q", "-c", "other")
     for number, file in enumerate(files):
         with file.open("a") as stream:
             stream.write(f"\n\ndef only_on_the_other_branch_{number}():\n    pass\n")
     tree.commit()
-    wait(daemon)
-    time.sleep(PAUSE_S)
-    for branch in ("main", "other", "main"):
+    tree.git("switch", "-q", "main")
+
+
+def flips(daemon: Daemon, files: int) -> None:
+    tree = daemon.tree
+    for branch in ("other", "main", "other", "main"):
         rows = ask_status(daemon)["vectors"]
         started = time.perf_counter()
         tree.git("switch", "-q", branch)
@@ -99,7 +102,7 @@ def flips(daemon: Daemon, files: list[Path]) -> None:
         took_s = time.perf_counter() - started
         new = ask_status(daemon)["vectors"] - rows
         print(
-            f"switched to {branch}, {len(files)} files: fresh {took_s:.2f} s after the start of git switch, which took "
+            f"switched to {branch}, {files} files: fresh {took_s:.2f} s after the start of git switch, which took "
             f"{switched_s:.2f} s (bar 2), {new} embedded"
         )
         time.sleep(PAUSE_S)

@@ -54,6 +54,19 @@ def test_any_change_is_for_a_whole_run(indexed: Tree) -> None:
     assert look(indexed) is None
 
 
+def test_a_run_beside_a_reader_seals_what_an_earlier_one_could_not(indexed: Tree) -> None:
+    """As a daemon reads as long as it lives: the generation that it knows is in SQLite's file, if not in that alone."""
+    old = indexed.snapshot()
+    settle(indexed.write({"a.py": "def other(): ...\n"}))
+    assert look(indexed) is None
+    with indexed.snapshot():
+        old.close()
+        assert look(indexed) is None
+        indexed.index()
+        assert look(indexed) is not None
+    assert look(indexed) is not None
+
+
 def test_damage_is_for_a_whole_run(indexed: Tree) -> None:
     vectors = next(indexed.repository.index_folder.glob("base-*/vectors"))
     data = bytearray(vectors.read_bytes())

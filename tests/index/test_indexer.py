@@ -1,14 +1,16 @@
 """How a first index comes to be: in steps, or from another worktree."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
-from cidx.index import indexer
+from cidx.index import indexer, linking
 from cidx.index.indexer import Job
 from cidx.index.progress import Progress
 from cidx.repository import repository as repositories
 from cidx.repository.settings import IndexSettings
+from cidx.store import layout
 from cidx.text import embedder
 from tests.kit import Tree, content
 
@@ -106,3 +108,27 @@ def test_what_a_path_held_long_ago_is_forgotten(tree: Tree) -> None:
 def ids(tree: Tree) -> dict[bytes, int]:
     with tree.snapshot() as snapshot:
         return {row.path: row.id for row in snapshot.catalogue.files()}
+
+
+def test_what_progress_counts_never_falls(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever there is to do: new, changed and touched files, those that are gone, and a graph at the end."""
+    monkeypatch.setattr(layout, "WORTH_A_GRAPH", 10)
+    tree.write({f"f{n}.py": f"def f{n}():\n    return {n}\n" for n in range(250)}).index()
+    for n in range(40):
+        (tree.root / f"f{n}.py").unlink()
+    (tree.root / "f50.py").touch()
+    tree.write({f"f{n}.py": f"def other{n}():\n    return {n}\n" for n in range(100, 300)})
+    said: list[Progress] = []
+    summary = indexer.run(tree.repository, job(report=said.append))
+    linking.link(tree.repository, summary, report=said.append, cancelled=threading.Event())
+    counted = [progress for progress in said if progress.files_total]
+    assert {progress.files_total for progress in counted} == {241}
+    assert {progress.phase.partition(",")[0] for progress in counted} == {
+        "indexing",
+        "publishing",
+        "linking vectors",
+    }
+    for name in ("files_done", "chunks"):
+        values = [getattr(progress, name) for progress in said]
+        assert values == sorted(values)
+    assert (counted[0].files_done, counted[-1].files_done) == (40, 241)
