@@ -123,6 +123,12 @@ def test_a_picture_that_can_not_be_written_is_known_before(indexed: Tree) -> Non
         assert "can't be written" in ran.err
 
 
+def test_bad_settings_are_known_before(indexed: Tree) -> None:
+    ran = indexed.run("bench", environment={"CIDX_DAEMON_TTL_MINUTES": "long"})
+    assert (ran.code, ran.out) == (2, "")
+    assert "[bad-config]" in ran.err
+
+
 @pytest.mark.parametrize("flags", [("--queries", "0"), ("--clients", "101"), ("--plot",)])
 def test_what_makes_no_sense_is_refused(indexed: Tree, flags: tuple[str, ...]) -> None:
     assert indexed.run("bench", *flags).code == 2
