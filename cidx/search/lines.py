@@ -35,6 +35,8 @@ _FEW_CHUNKS = 300
 # Shorter parts of words are in most files.
 _SHORTEST_PART = 3
 _MOST_PARTS = 2
+# Of more texts than these a look for each takes longer than one look for the pattern.
+_MOST_LITERALS = 16
 _ANY_END = sys.maxsize
 _CONTEXTUAL = frozenset("\u03a3\u0130")
 # Files whose chunks are looked up together: more than are usually wanted need not be read.
@@ -68,7 +70,7 @@ def candidates(snapshot: Snapshot, wanted: Pattern, filters: Filters) -> Iterabl
     chunks = _narrowed(snapshot, wanted.need, ignores_case=wanted.ignores_case)
     if chunks is None:
         return files
-    ids = {chunk.file for chunk in snapshot.catalogue.candidates(chunks)}
+    ids = snapshot.catalogue.files_of_chunks(chunks)
     return [file for file in files if file.id in ids]
 
 
@@ -76,16 +78,17 @@ class _Matcher:
     """Looks for one pattern in text after text; use it in `with`."""
 
     def __init__(self, wanted: Pattern, check: Check) -> None:
-        self._wanted = wanted
-        literal = pattern.longest_literal(wanted.need)
-        self._literal = "" if wanted.ignores_case else literal
+        found = pattern.literals(wanted.need)
+        folded = wanted.ignores_case
         # Beyond ASCII a letter may have more forms than two.
-        self._folded = literal.lower() if wanted.ignores_case and literal.isascii() else ""
-        self._bytes = self._literal.encode("utf-8", "surrogateescape")
-        self._search = Search(
-            wanted.compile(), wanted.stays_in_line, self._literal, wanted.cost.longest(_MOST_STEPS)
+        if len(found) > _MOST_LITERALS or (folded and not all(map(str.isascii, found))):
+            found = ()
+        literals = tuple(
+            (text.lower() if folded else text).encode("utf-8", "surrogateescape") for text in found
         )
-        self._apart = Apart(wanted, self._literal, check=check)
+        longest = wanted.cost.longest(_MOST_STEPS)
+        self._search = Search(wanted.compile(), wanted.stays_in_line, literals, folded, longest)
+        self._apart = Apart(wanted, () if folded else literals, check=check)
 
     def __enter__(self) -> "_Matcher":
         return self
@@ -94,19 +97,10 @@ class _Matcher:
         self._apart.close()
 
     def lines(self, data: bytes) -> list[Found]:
-        if self._bytes not in data:
-            return []
-        folded = self._folded if data.isascii() else ""
-        if folded and folded.encode() not in data.lower():
-            return []
-        text = data.decode("utf-8", "surrogateescape")
-        need = self._wanted.need
-        if not self._literal and not self._wanted.ignores_case and not pattern.may_hold(need, text):
-            return []
         try:
-            return list(self._search.lines(text, folded=folded))
+            return list(self._search.lines(data))
         except TooLong:
-            return self._apart.lines(text)
+            return self._apart.lines(data)
 
 
 class _Matching(NamedTuple):
@@ -126,7 +120,8 @@ def _hits(snapshot: Snapshot, matching: Iterable[_Matching]) -> Iterator[tuple[C
     wanted = [chunk for _, groups in placed for chunk, _ in groups if chunk is not None]
     chunks = {row.id: row for row in snapshot.catalogue.chunks(wanted)}
     for one, groups in placed:
-        lines = source.lines_of(one.data)
+        ends = [chunks[id_].span.end_line for id_, _ in groups if id_ is not None]
+        lines = source.lines_of(one.data, max([*ends, one.found[-1][0]]))
         for id_, matches in groups:
             if id_ is None:
                 yield from ((None, _added(one.file, lines, match)) for match in matches)

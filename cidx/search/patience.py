@@ -8,7 +8,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cidx.api.errors import CidxError, Code
@@ -28,10 +28,15 @@ class Apart:
     """One query's process, started when it is first asked. Close it: nothing of it stays."""
 
     def __init__(
-        self, pattern: Pattern, literal: str, *, check: Callable[[], None], patience_s: float = PATIENCE_S
+        self,
+        pattern: Pattern,
+        literals: Sequence[bytes],
+        *,
+        check: Callable[[], None],
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._pattern = pattern
-        self._literal = literal
+        self._literals = literals
         self._check = check
         self._left_s = patience_s
         self._process: subprocess.Popen[bytes] | None = None
@@ -47,10 +52,10 @@ class Apart:
             # Closing may want to write what was never read.
             self._process.communicate()
 
-    def lines(self, text: str) -> list[Found]:
+    def lines(self, data: bytes) -> list[Found]:
         """As `matching.Search.lines`; an error once all that was asked together took too long."""
         process = self._process = self._process or self._started()
-        _send(process, text)
+        _send(process, data)
         size = int.from_bytes(self._read(process, LENGTH_BYTES), "big")
         answer = self._read(process, size).decode()
         return [_numbers(line) for line in answer.splitlines()]
@@ -67,8 +72,9 @@ class Apart:
         )
         pattern = self._pattern
         stays = "yes" if pattern.stays_in_line else ""
-        for part in (pattern.source, str(int(pattern.flags)), stays, self._literal):
-            _send(process, part)
+        for part in (pattern.source, str(int(pattern.flags)), stays):
+            _send(process, part.encode("utf-8", "surrogateescape"))
+        _send(process, b"\n".join(self._literals))
         return process
 
     def _read(self, process: "subprocess.Popen[bytes]", size: int) -> bytes:
@@ -89,9 +95,8 @@ class Apart:
         return data
 
 
-def _send(process: "subprocess.Popen[bytes]", text: str) -> None:
+def _send(process: "subprocess.Popen[bytes]", data: bytes) -> None:
     assert process.stdin is not None
-    data = text.encode("utf-8", "surrogateescape")
     rest = memoryview(len(data).to_bytes(LENGTH_BYTES, "big") + data)
     try:
         while rest:

@@ -135,25 +135,21 @@ def words(literal: Literal) -> Iterator[Word]:
         )
 
 
-def longest_literal(need: Need) -> str:
-    """The longest text that every match holds; empty if there is none."""
+def literals(need: Need) -> tuple[str, ...]:
+    """Texts of which every match holds one, the longest that there are to choose from; empty if there are none."""
     match need:
         case Literal(text):
-            return text
+            return (text,)
         case All(parts):
-            return max((longest_literal(part) for part in parts), key=len, default="")
-    return ""
-
-
-def may_hold(need: Need, text: str) -> bool:
-    """Whether a text holds what every match must hold."""
-    match need:
-        case Literal(literal):
-            return literal in text
-        case All(parts):
-            return all(may_hold(part, text) for part in parts)
+            return max(map(literals, parts), key=_shortest, default=())
         case Either(parts):
-            return any(may_hold(part, text) for part in parts)
+            each = [literals(part) for part in parts]
+            return tuple(dict.fromkeys(text for texts in each for text in texts)) if all(each) else ()
+
+
+def _shortest(texts: Sequence[str]) -> int:
+    """By its length without the spaces around it, which are everywhere."""
+    return min((len(text.strip()) for text in texts), default=0)
 
 
 def _invalid(source: str, why: str, position: int | None) -> CidxError:

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -168,7 +169,7 @@ class FullText:
             # is answered from the list.
             self._asked_for_parts += 1
             if self._asked_for_parts > 1 and (listed := self._vocabulary):
-                found = _having(listed, part)
+                found = list(islice(part.having(listed), _MOST_LISTED + 1))
                 if len(found) > _MOST_LISTED:
                     return None
                 return [Query.term_set_query(self._schema, field, found) for field in _TEXT_FIELDS]
@@ -208,17 +209,17 @@ class FullText:
         asked, plan = self._planned
         if asked is not terms:
             with _panics_are_damage():
-                known = [(self._frequency(term), term) for term in dict.fromkeys(terms)]
-            known = [pair for pair in known if pair[0]]
+                counted = [(self._frequencies(term), term) for term in dict.fromkeys(terms)]
+            known = [(max(found.values()), term, found) for found, term in counted if found]
             known = sorted(known)[:MOST_TERMS] if len(known) > MOST_TERMS else known
             clauses = [
-                (Occur.Should, Query.boost_query(self._clause(field, term), boost))
-                for _, term in known
-                for field, boost in BOOSTS.items()
+                (Occur.Should, Query.boost_query(self._clause(field, term), BOOSTS[field]))
+                for _, term, fields in known
+                for field in fields
             ]
             plan = _Plan(
                 Query.boolean_query(clauses) if clauses else None,
-                sum(_SATURATION * self._rarity(frequency) for frequency, _ in known) or 1.0,
+                sum(_SATURATION * self._rarity(most) for most, _, _ in known) or 1.0,
             )
             self._planned = (terms, plan)
         return plan
@@ -226,8 +227,10 @@ class FullText:
     def _clause(self, field: str, term: str) -> Query:
         return Query.term_query(self._schema, field, _form(field, term), "freq")
 
-    def _frequency(self, term: str) -> int:
-        return max(self._searcher.doc_freq(field, _form(field, term)) for field in BOOSTS)
+    def _frequencies(self, term: str) -> dict[str, int]:
+        """In how many chunks each field says a term, where any does."""
+        counted = ((field, self._searcher.doc_freq(field, _form(field, term))) for field in BOOSTS)
+        return {field: count for field, count in counted if count}
 
     def _rarity(self, frequency: int) -> float:
         return math.log(1 + (self._searcher.num_docs - frequency + 0.5) / (frequency + 0.5))
@@ -236,17 +239,6 @@ class FullText:
 def _form(field: str, term: str) -> str:
     """How a field holds a term."""
     return term if field == "body" else stem(term)
-
-
-def _having(listed: bytes, part: Part) -> list[str]:
-    """The terms of a list between newlines that have this part, or a few more than count."""
-    found: list[str] = []
-    within, at = part.within, 0
-    while (match := within.search(listed, at)) and len(found) <= _MOST_LISTED:
-        start = listed.rfind(b"\n", 0, match.start() + 1) + 1
-        at = listed.index(b"\n", start)
-        found.append(listed[start:at].decode())
-    return found
 
 
 def likeness(term: str, distance: int) -> int:

@@ -19,9 +19,9 @@ def ignore() -> None:
 
 
 def test_what_takes_too_long_is_ended() -> None:
-    apart = Apart(pattern.parse("(a+)+$"), "", check=ignore, patience_s=0.3)
+    apart = Apart(pattern.parse("(a+)+$"), (), check=ignore, patience_s=0.3)
     with pytest.raises(CidxError, match="takes too long") as raised:
-        apart.lines(EVIL)
+        apart.lines(EVIL.encode())
     assert raised.value.code.exit_code == 2
     assert "compared" in raised.value.why
     pid = apart.pid
@@ -37,27 +37,29 @@ def test_who_no_longer_waits_is_let_go() -> None:
         if time.monotonic() - since > 0.1:
             raise InterruptedError
 
-    apart = Apart(pattern.parse("(a+)+$"), "", check=check)
+    apart = Apart(pattern.parse("(a+)+$"), (), check=check)
     with pytest.raises(InterruptedError):
-        apart.lines(EVIL)
+        apart.lines(EVIL.encode())
     apart.close()
 
 
 @pytest.mark.parametrize("source", ["(a|b)*c", "(?:x+)+", r"(\w+ )+", "(?i)(a+)+B"])
 def test_apart_it_finds_the_same(source: str) -> None:
-    text = "abac\n\u00e9 xx y\nword word \udcff\n\n" * 3
+    data = b"abac\n\xc3\xa9 xx y\nword word \xff\n\n" * 3
     parsed = pattern.parse(source)
-    here = Search(re.compile(source, parsed.flags), parsed.stays_in_line, "", 10**6).lines(text)
-    apart = Apart(parsed, "", check=ignore)
-    assert apart.lines(text) == list(here)
-    assert apart.lines("") == []
+    here = Search(re.compile(source, parsed.flags), parsed.stays_in_line, (), False, 10**6).lines(data)
+    apart = Apart(parsed, (), check=ignore)
+    assert apart.lines(data) == list(here)
+    assert apart.lines(b"") == []
     apart.close()
 
 
 @pytest.mark.parametrize("stays_in_line", [True, False])
-@pytest.mark.parametrize("literal", ["", "word"])
-def test_a_line_that_would_take_too_long_is_left_to_others(literal: str, stays_in_line: bool) -> None:
-    search = Search(re.compile("word"), stays_in_line, literal, 10)
-    assert list(search.lines("a word\n")) == [(1, 3, 7)]
+@pytest.mark.parametrize("literals", [(), (b"word",)])
+def test_a_line_that_would_take_too_long_is_left_to_others(
+    literals: tuple[bytes, ...], stays_in_line: bool
+) -> None:
+    search = Search(re.compile("word"), stays_in_line, literals, False, 10)
+    assert list(search.lines(b"a word\n")) == [(1, 3, 7)]
     with pytest.raises(TooLong):
-        list(search.lines("short\na word in a line\n"))
+        list(search.lines(b"short\na word in a line\n"))

@@ -44,10 +44,21 @@ def test_what_every_match_holds(source: str, expected: list[str]) -> None:
     assert literals(pattern.parse(source).need) == expected
 
 
-def test_an_alternative_that_is_empty_asks_for_nothing() -> None:
-    need = pattern.parse("(?:foo|)x").need
-    assert pattern.may_hold(need, "x")
-    assert not pattern.may_hold(need, "foo")
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("needle", ("needle",)),
+        ("TODO|FIXME", ("TODO", "FIXME")),
+        (r"raise \w+Error\(f", ("Error(f",)),
+        (r"class \w+Mixin\(", ("Mixin(",)),
+        (r"(?:one|two) \w+ (?:three|four)", ("three", "four")),
+        ("(?:foo|)x", ("x",)),
+        (r"foo|\d+", ()),
+        (r"\d+", ()),
+    ],
+)
+def test_texts_of_which_each_match_holds_one(source: str, expected: tuple[str, ...]) -> None:
+    assert sorted(pattern.literals(pattern.parse(source).need)) == sorted(expected)
 
 
 @pytest.mark.parametrize(
