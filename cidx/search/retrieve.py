@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 _DEPTH = 100
 # Further ones within a filter, up to an answer of so many; a longer one looks at all that matches.
 _FURTHER = 1000
-# Hits looked up at a time: a few more than are usually asked for, as the files of some may be gone.
-_SHOWN = 16
+# Hits looked up at a time: as many as are usually wanted.
+_SHOWN = 10
 # A name that is defined more often has no place that is meant.
 _MOST_DEFINITIONS = 64
 # Files of which more is kept than the catalogue says: about 600 bytes each.

@@ -11,6 +11,7 @@ mapped rows when first asked for and kept for as long as the rows are open.
 import mmap
 import os
 import zlib
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +34,7 @@ _EXACT = 2**24
 # Rows turned to float32 at a time: they stay in the processor's cache until they are multiplied, which
 # halves the time (tests/bench/vectors.py).
 _BLOCK = 512
-# Rows whose signs are taken or compared at a time.
+# Rows whose signs are taken at a time.
 _SIGNS_BLOCK = 8192
 # So many rows are scored for each one that is wanted, and so many at least: among 500,000 they hold 98 % of the best
 # 300 and all of the best ten (tests/bench/vectors.py). Choosing is cheaper than scoring all from four times as many on.
@@ -206,15 +207,13 @@ def nearest_signs(
     signs: "NDArray[np.uint64]", wanted: "NDArray[np.uint64]", enough: int
 ) -> "NDArray[np.intp]":
     """The columns that differ from the wanted signs in the fewest bits: `enough`, and all that are as near."""
-    count = signs.shape[1]
-    distances = np.empty(count, dtype=np.uint16)
-    for start in range(0, count, _SIGNS_BLOCK):
-        block = distances[start : start + _SIGNS_BLOCK]
-        block[:] = 0
-        for word, column in zip(wanted, signs[:, start : start + _SIGNS_BLOCK], strict=True):
-            block += np.bitwise_count(column ^ word)
-    within = np.bincount(distances).cumsum()
-    return np.flatnonzero(distances <= np.searchsorted(within, enough))
+    most = signs.itemsize * 8 * len(signs)
+    distances = np.zeros(signs.shape[1], dtype=np.min_scalar_type(most))
+    for word, column in zip(wanted, signs, strict=True):
+        distances += np.bitwise_count(column ^ word)
+    # Counting eight times takes a third of the time that one histogram does.
+    nearest = bisect_left(range(most), enough, key=lambda most: int(np.count_nonzero(distances <= most)))
+    return np.flatnonzero(distances <= nearest)
 
 
 def _row_type(dimensions: int) -> "np.dtype[Any]":

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is imported
 
 from cidx.api.query import Mode, Query
 from cidx.repository import repository as repositories
