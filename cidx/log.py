@@ -5,6 +5,8 @@ Query text and source lines never appear above debug. A record is one line, what
 
 import logging
 import os
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +17,8 @@ LOGGER = "cidx"
 LEVEL = "CIDX_LOG"
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _FIELDS = "cidx_fields"
+# How many records of one phrase come at once, and a second.
+_ERRORS, _OTHERS = (20.0, 1.0), (1000.0, 100.0)
 
 
 def get() -> logging.Logger:
@@ -48,6 +52,30 @@ class Formatter(logging.Formatter):
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return text.replace("\n", "\\n")
+
+
+class Bounded(logging.Filter):
+    """Lets so many records of each phrase through at once, and so many a second after that; the next one tells how many
+    were left out. A storm of errors fills no disk.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        # By phrase: how many may still come, since when, and how many were left out.
+        self._phrases: dict[str, tuple[float, float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        burst, each_second = _ERRORS if record.levelno >= logging.WARNING else _OTHERS
+        now = time.monotonic()
+        with self._lock:
+            room, since, left_out = self._phrases.get(record.msg, (burst, now, 0))
+            room = min(burst, room + (now - since) * each_second)
+            passes = room >= 1
+            self._phrases[record.msg] = (room - passes, now, 0 if passes else left_out + 1)
+        if passes and left_out:
+            setattr(record, _FIELDS, {**getattr(record, _FIELDS, {}), "left_out": left_out})
+        return passes
 
 
 class TimedFormatter(Formatter):

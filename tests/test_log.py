@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,21 @@ def test_the_level_is_one_that_there_is() -> None:
         log.level({"CIDX_LOG": "loud"})
     assert "loud" in caught.value.what
     assert "debug, info, warning, error" in caught.value.why
+
+
+def test_a_storm_of_one_phrase_leaves_a_few_records_and_their_number() -> None:
+    bounded = log.Bounded()
+
+    def passes(phrase: str, level: int) -> logging.LogRecord | None:
+        record = logging.LogRecord("cidx", level, __file__, 1, phrase, (), None)
+        return record if bounded.filter(record) else None
+
+    errors = [record for _ in range(5000) if (record := passes("request failed", logging.ERROR))]
+    assert 20 <= len(errors) <= 22
+    assert passes("something else", logging.ERROR) is not None
+    others = [record for _ in range(5000) if (record := passes("request answered", logging.INFO))]
+    assert 1000 <= len(others) <= 1100
+    time.sleep(1.05)
+    again = passes("request failed", logging.ERROR)
+    assert again is not None
+    assert log.Formatter().format(again) == f"request failed left_out={5000 - len(errors)}"

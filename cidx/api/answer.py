@@ -83,7 +83,8 @@ class Freshness:
 class Answer:
     """Everything that one query gives back.
 
-    `more` says that the limit left hits out, where that is known; `timing` what took how long, where that was asked.
+    `more` says that the limit left hits out, where that is known; `timing` what took how long, where that was asked;
+    `degraded` why words alone had to answer a question that was also one of meaning.
     """
 
     query: str
@@ -95,6 +96,7 @@ class Answer:
     took_ms: float
     hits: tuple[Hit, ...]
     more: bool | None = None
+    degraded: str = ""
     timing: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -109,7 +111,12 @@ class Answer:
             "took_ms": round(self.took_ms, 2),
             "hits": [hit.to_json() for hit in self.hits],
         }
-        optional = {"indexing": self.freshness.indexing or None, "more": self.more, "timing": self.timing}
+        optional = {
+            "indexing": self.freshness.indexing or None,
+            "degraded": self.degraded or None,
+            "more": self.more,
+            "timing": self.timing,
+        }
         return fields | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
@@ -126,5 +133,6 @@ class Answer:
             took_ms=fields["took_ms"],
             hits=tuple(Hit.from_json(hit) for hit in fields["hits"]),
             more=fields.get("more"),
+            degraded=fields.get("degraded", ""),
             timing=fields.get("timing"),
         )

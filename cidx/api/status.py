@@ -21,13 +21,14 @@ class IndexStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceStatus:
-    """What the supervisor holds. `socket` is the address, whether or not somebody listens."""
+    """What the supervisor holds. `socket` is the address, whether or not somebody listens; `wrong` asks for mending."""
 
     supervisor: str
     installed: bool
     socket: str
     state: str
     detail: str
+    wrong: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ def answer(session: Session, query: Query, *, timed: bool = False) -> "Answer":
     settings = session.settings(repository)
     with session.source.fresh(repository, settings) as (snapshot, fresh):
         from cidx.api.answer import Answer
-        from cidx.search.find import find
+        from cidx.search.find import degraded, find
         from cidx.search.laps import Laps
         from cidx.text import embedder
 
@@ -84,6 +84,7 @@ def answer(session: Session, query: Query, *, timed: bool = False) -> "Answer":
         took_ms=session.took_ms,
         hits=shown,
         more=len(shown) < len(hits) if query.mode in _LISTED else None,
+        degraded=degraded(snapshot, query.mode, lambda: embedder.packaged().version),
         timing=_timing(looked_ms, laps.times_ms) if timed else None,
     )
 
@@ -134,6 +135,8 @@ def _add_notes(found: "Answer", session: Session, shape: Shape) -> None:
             session.err.line("cidx: nothing found")
         if found.more:
             session.err.line(f"cidx: only the first {len(found.hits)}; all of them: -l 0")
+        if found.degraded:
+            session.err.line(f"cidx: found by words alone: {found.degraded}")
         if not found.freshness.fresh:
             changed = render.changed(found.freshness.changed_files)
             what_now = (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # A poll is answered when there is news, and well before the connection's patience ends.
 _POLL_S = 2.0
+_UNFINISHED = ("waiting", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +39,9 @@ def watch(session: Session, repository: "Repository", *, clear: bool) -> Made | 
     from cidx.client import call
 
     try:
-        while True:
-            with call.Dialogue(path, str(repository.root)) as daemon:
-                job = _begin(session, daemon, repository, clear=clear)
-                asked = clear and not job["clear"]
-                job = _follow(session, daemon, job)
-            # Who wants everything made anew waits for whatever runs already.
-            if not asked:
-                return _made(session, job)
+        with call.Dialogue(path, str(repository.root)) as daemon:
+            job = _follow(session, daemon, _begin(session, daemon, repository, clear=clear))
+        return _made(session, job)
     except call.Unanswered as unanswered:
         _tell(session, unanswered)
     except call.Failed as failed:
@@ -70,14 +66,16 @@ def cancel(session: Session, repository: "Repository") -> str:
 
     # Where only a supervisor listens, nobody is woken to be told to do nothing.
     found = ask_daemon(session, repository, "get_status") or {"jobs": []}
-    running = [job for job in found["jobs"] if job["state"] == "running"]
+    # The one that runs ends last: else the next one would start meanwhile.
+    unfinished = [job for job in reversed(found["jobs"]) if job["state"] in _UNFINISHED]
     path = _socket(session, repository)
-    if not running or path is None:
+    if not unfinished or path is None:
         return _nothing(repository)
     try:
         with call.Dialogue(path, str(repository.root)) as daemon:
-            job = _json(daemon.call("job_cancel", running[0]["id"]))
-            while job["state"] == "running":
+            for job in unfinished:
+                job = _json(daemon.call("job_cancel", job["id"]))
+            while job["state"] in _UNFINISHED:
                 job = _poll(daemon, job)
     except call.Unanswered as unanswered:
         return f"the daemon no longer answers, and its job ends with it ({unanswered.why})"
@@ -113,7 +111,7 @@ def _follow(session: Session, daemon: "Dialogue", job: dict[str, Any]) -> dict[s
     display = progress.display_for(session)
     started = time.monotonic()
     try:
-        while job["state"] == "running":
+        while job["state"] in _UNFINISHED:
             if time.monotonic() - started > progress.QUIET_S:
                 display.show(_progress(job))
             job = _poll(daemon, job)

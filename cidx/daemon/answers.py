@@ -19,6 +19,7 @@ class Answers:
         self._lock = threading.Lock()
         self._state: Hashable = None
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._keeps = True
         self.size_bytes = 0
 
     def __len__(self) -> int:
@@ -37,6 +38,8 @@ class Answers:
 
     def keep(self, state: Hashable, question: Hashable, answer: Any, *, size_bytes: int) -> None:
         with self._lock:
+            if not self._keeps:
+                return
             if state != self._state:
                 self._forget()
                 self._state = state
@@ -45,6 +48,20 @@ class Answers:
             self.size_bytes += size_bytes
             while len(self._kept) > _MOST or self.size_bytes > _MOST_BYTES:
                 self._drop(next(iter(self._kept)))
+
+    @property
+    def keeps(self) -> bool:
+        """Whether answers are kept at all."""
+        return self._keeps
+
+    def begin(self) -> None:
+        """Keep answers from now on."""
+        self._keeps = True
+
+    def stop(self) -> None:
+        """Keep none until told to begin again."""
+        self._keeps = False
+        self.clear()
 
     def clear(self) -> None:
         with self._lock:

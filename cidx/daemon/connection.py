@@ -12,9 +12,9 @@ import struct
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from rpyc.core import brine, consts
 from rpyc.core.channel import Channel
@@ -144,18 +144,19 @@ class GuardedStream(SocketStream):
 class GuardedChannel(Channel):
     """Frames of a bounded size, received within a bounded time, never inflated beyond the same bound."""
 
-    __slots__ = ()
+    __slots__ = ("rejected",)
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, rejected: Callable[[], None]) -> None:
         # Uncompressed: the other end is on this machine, and compressing costs more than copying.
         super().__init__(GuardedStream(sock), compress=False)
+        self.rejected = rejected
 
     def recv(self) -> bytes:
         self.stream.deadline = time.monotonic() + _FRAME_S
         try:
             length, compressed = self.FRAME_HEADER.unpack(self.stream.read(self.FRAME_HEADER.size))
             if length > _LARGEST_FRAME:
-                self._refuse(f"a frame of {length} bytes")
+                self.refuse(f"a frame of {length} bytes")
             data = self.stream.read(length + len(self.FLUSHER))[: -len(self.FLUSHER)]
         finally:
             self.stream.deadline = None
@@ -166,18 +167,22 @@ class GuardedChannel(Channel):
         try:
             found = inflater.decompress(data, _LARGEST_FRAME)
         except zlib.error:
-            self._refuse("a frame that is not compressed as it says")
+            self.refuse("a frame that is not compressed as it says")
         if inflater.unconsumed_tail or not inflater.eof:
-            self._refuse("a frame that inflates beyond the limit")
+            self.refuse("a frame that inflates beyond the limit")
         return found
 
-    def _refuse(self, why: str) -> Any:
+    def refuse(self, why: str) -> NoReturn:
+        """Count what is no frame of ours, or no request, and end the connection."""
+        self.rejected()
         self.stream.close()
         raise EOFError(why)
 
 
 class GuardedConnection(Connection):
     """Answers calls of the root's exposed methods, and nothing else."""
+
+    _channel: GuardedChannel
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -199,7 +204,7 @@ class GuardedConnection(Connection):
             pass
         except Exception:
             # Bytes that are no RPyC; there is nobody to tell.
-            pass
+            self._channel.rejected()
         finally:
             self.end()
 
@@ -269,15 +274,15 @@ class GuardedConnection(Connection):
 
     def _answer(self, data: bytes) -> None:
         if data[:1] != _REQUEST:
-            raise EOFError("not a request")
+            self._channel.refuse("not a request")
         request = replies.unpack(memoryview(data)[1:])
         if not isinstance(request, tuple) or len(request) != 2:
-            raise EOFError("not a request")
+            self._channel.refuse("not a request")
         self._dispatch_request(*request)
 
     def _dispatch_request(self, seq: Any, raw_args: Any) -> None:
         if not isinstance(seq, int) or not isinstance(raw_args, tuple) or len(raw_args) != 2:
-            raise EOFError("not a request")
+            self._channel.refuse("not a request")
         super()._dispatch_request(seq, raw_args)
 
     def _unbox(self, package: Any) -> Any:
@@ -308,6 +313,8 @@ class GuardedConnection(Connection):
 
     def _box_exc(self, typ: Any, val: Any, tb: Any) -> Any:
         """The name of an error and, for errors of ours, what it says: no paths, no frames."""
+        if typ is Refused:
+            self._channel.rejected()
         if typ not in (Refused, AttributeError, TypeError, ValueError):
             typ, val = Refused, Refused("the request failed")
         # Not as RPyC dumps it: that has every attribute, described by its address in our memory.

@@ -1,7 +1,9 @@
-"""The index job of a repository: one at a time, and whoever asks joins it.
+"""The work of a daemon that takes longer than an answer: index jobs, one at a time, a few more in a queue.
 
 A job belongs to nobody: its process (`cidx.index.apart`) goes on whoever watches, and a thread here notes what it says.
-Watchers ask for whatever is newer than what they have `seen`, and are never waited for. Safe to share between threads.
+Watchers ask for whatever is newer than what they have `seen`, and are never waited for. Who wants what runs or waits
+already joins that. What somebody asked for comes before what nobody did; one that says nothing for long is ended, and
+the next one starts. Safe to share between threads.
 """
 
 import secrets
@@ -13,17 +15,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cidx import log
-from cidx.api.errors import CidxError, Code
+from cidx.api.errors import CidxError, Code, Locked
 from cidx.index import apart
 from cidx.index.progress import Progress, Summary
 from cidx.repository import lock
 from cidx.repository.repository import Repository
 from cidx.repository.settings import IndexSettings
 
-RUNNING, DONE, FAILED, CANCELLED, ABANDONED = "running", "done", "failed", "cancelled", "abandoned"
+WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
+CANCELLED, ABANDONED = "cancelled", "abandoned"
+_WAITING = Progress("waiting for the job before it")
 _STARTING = Progress("starting")
 # A job that nobody asked for and that was no use is not tried again so soon.
 _AGAIN_S = 60.0
+# A run speaks ten times a second, and now and then while it links vectors or waits for a slow disk.
+_SILENT_S = 600.0
+# Jobs that differ in what they index; more than these wait for no good reason.
+_MOST_WAITING = 4
 # Watchers of a job that has ended may ask a little later than another one has begun.
 _MOST_KEPT = 8
 
@@ -34,10 +42,11 @@ class State:
 
     id: str
     clear: bool
+    asked: bool
     since: float
-    word: str = RUNNING
+    word: str = WAITING
     seen: int = 1
-    progress: Progress = _STARTING
+    progress: Progress = _WAITING
     took_s: float = 0.0
     summary: Summary | None = None
     no_graph: str = ""
@@ -45,13 +54,14 @@ class State:
 
     @property
     def has_ended(self) -> bool:
-        return self.word != RUNNING
+        return self.word not in (WAITING, RUNNING)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "id": self.id,
             "kind": "index",
             "clear": self.clear,
+            "asked": self.asked,
             "state": self.word,
             "seen": self.seen,
             "since": round(self.since, 3),
@@ -66,17 +76,36 @@ class State:
 
 
 class Job:
-    """One run in its process, and what is known of it."""
+    """One run in its process, and what is known of it. `ending` hears of its end before those who wait for that do."""
 
-    def __init__(self, order: apart.Order, ended: Callable[[State], None]) -> None:
-        self._ended = ended
+    def __init__(self, order: apart.Order, *, asked: bool, ending: Callable[[State], None]) -> None:
+        self.order = order
+        self._ending = ending
         self._changed = threading.Condition()
         self._ends_as = FAILED
-        self._started = time.monotonic()
-        self.state = State(id=secrets.token_hex(8), clear=order.clear, since=time.time())
-        self._run = apart.Run(order)
-        self._follower = threading.Thread(target=self._follow, name="job", daemon=True)
+        self._why: CidxError | None = None
+        self._run: apart.Run | None = None
+        self._heard = self._started = time.monotonic()
+        self.state = State(id=secrets.token_hex(8), clear=order.clear, asked=asked, since=time.time())
+
+    def start(self, ended: Callable[[], None]) -> None:
+        """Have its process run; `ended` is called at last. Raises OSError where there can be none."""
+        self._run = apart.Run(self.order)
+        self._heard = self._started = time.monotonic()
+        self._note(replace(self.state, word=RUNNING, progress=_STARTING))
+        self._follower = threading.Thread(
+            target=self._follow, args=(self._run, ended), name="job", daemon=True
+        )
         self._follower.start()
+
+    def covers(self, order: apart.Order) -> bool:
+        """Whether what this one does is all that the other would do."""
+        return self.order.settings == order.settings and (self.order.clear or not order.clear)
+
+    @property
+    def silent_s(self) -> float:
+        """Since it was heard of last."""
+        return time.monotonic() - self._heard
 
     def wait(self, seen: int, timeout_s: float) -> State:
         """As soon as there is something newer than what was seen; as it is, once the time is over."""
@@ -84,23 +113,22 @@ class Job:
             self._changed.wait_for(lambda: self.state.seen > seen or self.state.has_ended, timeout_s)
             return self.state
 
-    def cancel(self) -> None:
+    def stop(self, word: str, why: CidxError | None = None) -> None:
         """Have it end soon; an answer that is on its way counts all the same."""
-        self._stop(CANCELLED)
+        with self._changed:
+            if self._ends_as == FAILED and self._why is None:
+                self._ends_as, self._why = word, why
+        if self._run is not None:
+            self._run.stop()
+        else:
+            self._note(replace(self.state, word=word, error=why))
 
-    def abandon(self) -> None:
-        """Have it end, because the daemon does, and wait for that."""
-        self._stop(ABANDONED)
+    def join(self) -> None:
         self._follower.join()
 
-    def _stop(self, word: str) -> None:
-        with self._changed:
-            if self._ends_as == FAILED:
-                self._ends_as = word
-        self._run.stop()
-
-    def _follow(self) -> None:
-        for said in self._run.said():
+    def _follow(self, run: apart.Run, ended: Callable[[], None]) -> None:
+        for said in run.said():
+            self._heard = time.monotonic()
             if isinstance(said, Progress):
                 self._note(replace(self.state, progress=said))
             else:
@@ -108,9 +136,10 @@ class Job:
                 _record(last, said)
                 # Who hears of the end finds what follows from it done; whatever becomes of that, it has ended.
                 try:
-                    self._ended(last)
+                    self._ending(last)
                 finally:
                     self._note(last)
+                    ended()
 
     def _last(self, outcome: apart.Outcome) -> State:
         word = DONE if outcome.summary is not None else self._ends_as
@@ -121,7 +150,7 @@ class Job:
             took_s=took_s,
             summary=outcome.summary,
             no_graph=outcome.no_graph,
-            error=outcome.error if word == FAILED else None,
+            error=(self._why or outcome.error) if word == FAILED else None,
         )
 
     def _note(self, state: State) -> None:
@@ -131,58 +160,67 @@ class Job:
 
 
 class Jobs:
-    """The jobs of one daemon. `ended` is told of each end, before those who wait for it."""
+    """The jobs of one daemon. `ended` is told of each end, before those who wait for it; `count` of what happens."""
 
-    def __init__(self, ended: Callable[[], None]) -> None:
+    def __init__(self, ended: Callable[[], None], count: Callable[[str], None]) -> None:
         self._told = ended
+        self._count = count
         self._lock = threading.Lock()
+        self._waiting: list[Job] = []
+        # Those that were started, the last of them perhaps still at it.
         self._known: deque[Job] = deque(maxlen=_MOST_KEPT)
+        self._never_started: deque[Job] = deque(maxlen=_MOST_KEPT)
         self._not_before = 0.0
         self._is_leaving = False
 
     @property
     def running(self) -> State | None:
-        job = self._last()
-        return job.state if job is not None and not job.state.has_ended else None
+        job = self._at_it()
+        return job.state if job is not None else None
 
     @property
     def failure(self) -> CidxError | None:
         """Of the last job, if it has ended so."""
-        job = self._last()
-        return job.state.error if job is not None else None
+        return self._known[-1].state.error if self._known else None
 
-    def begin(self, order: apart.Order) -> Job:
-        """The running job, else a new one."""
+    def begin(self, order: apart.Order, *, asked: bool = True) -> Job:
+        """The job that runs or waits and does all of this, else a new one."""
         with self._lock:
-            job = self._last()
-            if job is not None and not job.state.has_ended:
-                return job
+            known = next((job for job in self._unfinished() if job.covers(order)), None)
+            if known is not None:
+                return known
             if self._is_leaving:
                 raise _leaving()
+            if len(self._waiting) >= _MOST_WAITING:
+                self._count("jobs_refused")
+                raise _busy(len(self._waiting))
             self._not_before = 0.0
-            try:
-                job = Job(order, self._end)
-            except OSError as error:
-                raise _no_process(error) from error
-            self._known.append(job)
-        log.get().info("job started", extra=log.fields(kind="index", job=job.state.id, clear=order.clear))
+            job = Job(order, asked=asked, ending=self._end)
+            self._waiting.append(job)
+            self._waiting.sort(key=lambda waiting: not waiting.state.asked)
+            self._start_next()
+        if job.state.error is not None:
+            raise job.state.error
         return job
 
     def want(self, repository: Repository, settings: IndexSettings) -> None:
-        """Begin one without being asked, unless the last such was no use, or somebody else is at it."""
-        if self.running is not None or time.monotonic() < self._not_before or lock.holder(repository.folder):
+        """Begin one without being asked, unless the last such was no use, or somebody is at it."""
+        if self._unfinished() or time.monotonic() < self._not_before or lock.holder(repository.folder):
             return
         try:
-            self.begin(apart.Order(repository=repository, settings=settings))
+            self.begin(apart.Order(repository=repository, settings=settings), asked=False)
         except CidxError as error:
             self._not_before = time.monotonic() + _AGAIN_S
             log.get().warning("job can't be started", extra=log.fields(why=error.why))
 
     def find(self, job_id: object) -> Job:
-        """The job with this id, running or ended not long ago."""
-        for job in list(self._known):
-            if job.state.id == job_id:
-                return job
+        """The job with this id: waiting, running, or ended not long ago."""
+        with self._lock:
+            found = [
+                job for job in (*self._waiting, *self._known, *self._never_started) if job.state.id == job_id
+            ]
+        if found:
+            return found[0]
         raise CidxError(
             Code.USAGE,
             what="there is no such job",
@@ -190,21 +228,66 @@ class Jobs:
             next_step="cidx status shows the one that runs",
         )
 
+    def cancel(self, job: Job) -> None:
+        """Have a job end soon, and not begin where it waits."""
+        with self._lock:
+            if job in self._waiting:
+                self._waiting.remove(job)
+                self._never_started.append(job)
+                self._count("jobs_cancelled")
+        job.stop(CANCELLED)
+
+    def stop_overdue(self) -> None:
+        """End a job that hangs."""
+        job = self._at_it()
+        if job is not None and job.silent_s > _SILENT_S:
+            job.stop(FAILED, _hung(job.silent_s))
+
     def describe(self) -> list[dict[str, Any]]:
-        """For the status: the one that runs, or the last one if it failed."""
-        job = self._last()
-        return [job.state.to_json()] if job is not None and job.state.word in (RUNNING, FAILED) else []
+        """For the status: those that run or wait, else the last one if it failed."""
+        unfinished = [job.state.to_json() for job in self._unfinished()]
+        if unfinished or self.failure is None:
+            return unfinished
+        return [self._known[-1].state.to_json()]
 
     def leave(self) -> None:
         """End what runs, begin nothing more."""
         with self._lock:
             self._is_leaving = True
-            job = self._last()
-        if job is not None and not job.state.has_ended:
-            job.abandon()
+            waiting, self._waiting = self._waiting, []
+            job = self._at_it()
+        for one in waiting:
+            one.stop(ABANDONED)
+        if job is not None:
+            job.stop(ABANDONED)
+            job.join()
 
-    def _last(self) -> Job | None:
-        return self._known[-1] if self._known else None
+    def _at_it(self) -> Job | None:
+        job = self._known[-1] if self._known else None
+        return job if job is not None and not job.state.has_ended else None
+
+    def _unfinished(self) -> list[Job]:
+        at_it = self._at_it()
+        return [*([at_it] if at_it is not None else []), *self._waiting]
+
+    def _next(self) -> None:
+        with self._lock:
+            self._start_next()
+
+    def _start_next(self) -> None:
+        """Under the lock."""
+        while self._waiting and self._at_it() is None:
+            job = self._waiting.pop(0)
+            self._known.append(job)
+            try:
+                job.start(self._next)
+            except OSError as error:
+                self._count("jobs_failed")
+                job.stop(FAILED, _no_process(error))
+                continue
+            self._count("jobs_started")
+            found = log.fields(kind="index", job=job.state.id, clear=job.state.clear, asked=job.state.asked)
+            log.get().info("job started", extra=found)
 
     def _end(self, state: State) -> None:
         was_useful = state.summary is not None and _has_changed_something(state.summary)
@@ -213,6 +296,8 @@ class Jobs:
             self._not_before = float("inf")
         elif not was_useful:
             self._not_before = time.monotonic() + _AGAIN_S
+        if state.word != ABANDONED:
+            self._count(f"jobs_{state.word}")
         self._told()
 
 
@@ -241,6 +326,23 @@ def _leaving() -> CidxError:
         what="the daemon begins nothing any more",
         why="it is leaving",
         next_step="ask again: the next one answers",
+    )
+
+
+def _busy(waiting: int) -> CidxError:
+    return Locked(
+        what="the daemon takes no more index jobs",
+        why=f"one runs and {waiting} wait, each with other settings",
+        next_step="wait for them, or end them: cidx index --cancel",
+    )
+
+
+def _hung(silent_s: float) -> CidxError:
+    return CidxError(
+        Code.IO,
+        what="the index job was ended",
+        why=f"nothing was heard of it for {silent_s:.0f} s",
+        next_step="cidx --standalone index shows where it stops",
     )
 
 

@@ -22,8 +22,10 @@ from typing import Any
 from cidx import log
 from cidx.api.errors import CidxError
 from cidx.api.versions import VERSION
+from cidx.daemon import process
 from cidx.daemon.activation import Listener
 from cidx.daemon.code import LoadedCode
+from cidx.daemon.memory import Keeper, Level
 from cidx.daemon.notify import Notifier
 from cidx.daemon.service import Run, Service
 from cidx.daemon.vitals import Vitals
@@ -31,8 +33,6 @@ from cidx.daemon.warm import Warm
 from cidx.repository.settings import DaemonSettings
 
 MOST_CONNECTIONS = 512
-# M_ARENA_MAX of mallopt(3), from malloc.h.
-_ARENA_MAX = -8
 # How long a client that was told busy may take to read it, and how many of them are waited for.
 _REFUSED_S = 1.0
 _MOST_REFUSED = 128
@@ -83,6 +83,7 @@ class _Server:
         self._read_settings = settings
         self._settings = DaemonSettings()
         self._notifier = notifier
+        self._memory = Keeper(warm, self._memory_limit_bytes, self.leave)
         self._code: LoadedCode | None = None
         self._loaded = threading.Event()
         self._failure: BaseException | None = None
@@ -121,17 +122,37 @@ class _Server:
             "version": VERSION,
             **self._vitals.to_json(),
             "cache": self._warm.describe(),
-            "memory": {"rss_bytes": _resident_bytes()},
+            "memory": {"rss_bytes": process.resident_bytes(), **self._memory.describe()},
             "threads": threading.active_count(),
+            "descriptors": process.open_descriptors(),
+            "jobs": self._warm.jobs.describe(),
+            "reasons": self._reasons(),
+        }
+
+    def metrics(self) -> dict[str, Any]:
+        return self.describe() | self._vitals.to_json(whole=True)
+
+    def health(self) -> dict[str, Any]:
+        reasons = self._reasons()
+        return {
+            "status": "degraded" if reasons else "well",
+            "reasons": reasons,
             "jobs": self._warm.jobs.describe(),
         }
 
-    def health(self) -> dict[str, Any]:
-        return {
-            "status": "degraded" if self._why_leaving or self._warm.jobs.failure else "well",
-            "leaving": self._why_leaving,
-            "jobs": self._warm.jobs.describe(),
-        }
+    def has_answered(self) -> None:
+        self._memory.look()
+
+    def _reasons(self) -> list[str]:
+        """What is not as it should be."""
+        reasons = [f"leaving: {self._why_leaving}"] * bool(self._why_leaving)
+        if (failure := self._warm.jobs.failure) is not None:
+            reasons.append(f"the last index job failed: {failure.what}: {failure.why}")
+        if self._memory.level > Level.CALM:
+            reasons.append(f"short of memory ({self._memory.level.name.lower()})")
+        if self._warm.is_lean:
+            reasons.append("words alone answer, until there is memory for more")
+        return reasons
 
     # The loop
 
@@ -140,7 +161,7 @@ class _Server:
         self._notifier.ready()
         used_ms = time.process_time() * 1000
         log.get().info("daemon ready", extra=log.fields(pid=self.pid, version=VERSION, cpu_ms=used_ms))
-        _share_one_heap()
+        process.share_one_heap()
         threading.Thread(target=self._load).start()
         try:
             self._accept_until_leaving()
@@ -187,6 +208,8 @@ class _Server:
                 else:
                     self._accept_all()
             self.service.stop_overdue()
+            self._warm.jobs.stop_overdue()
+            self._memory.look()
             self._let_go(most=_MOST_REFUSED)
             if not events:
                 self._give_back_heap()
@@ -198,6 +221,10 @@ class _Server:
             self._settings = self._read_settings()
         except CidxError as error:
             log.get().debug("settings unusable", extra=log.fields(why=error.why))
+
+    def _memory_limit_bytes(self) -> int:
+        # As systemd reads the same number.
+        return (self._settings.memory_limit_mb or self._warm.derived_limit_mb) * 2**20
 
     def _patience_s(self) -> float:
         """How long the loop may sleep."""
@@ -218,8 +245,7 @@ class _Server:
         """Once after each burst: connections that broke are rings of objects, and the C library keeps what is freed."""
         if self._heap_is_used and not self._clients:
             self._heap_is_used = False
-            gc.collect()
-            _tell_heap("malloc_trim", 0)
+            process.trim()
 
     def _tell(self) -> None:
         """Keep the supervisor's status line right."""
@@ -230,12 +256,12 @@ class _Server:
             self._notifier.status(self._status())
 
     def _status(self) -> str:
-        settings, cache, counts = self._settings, self._warm.describe(), self._vitals.to_json()
-        errors = sum(counts["errors"].values())
+        settings, cache = self._settings, self._warm.describe()
+        queries, errors = self._vitals.counts()
         index = "index not open"
         if cache["open"]:
             index = f"generation {cache['generation']}, {cache['files']} files, {cache['chunks']} chunks open"
-        said = f"queries: {counts['queries']}, errors: {errors}; {index}; answers kept: {cache['answers']}"
+        said = f"queries: {queries}, errors: {errors}; {index}; answers kept: {cache['answers']}"
         if (job := self._warm.jobs.running) is not None:
             found = job.progress
             return f"{said}; index job: {found.phase}, {found.files_done} of {found.files_total} files"
@@ -293,7 +319,7 @@ class _Server:
         self._loaded.wait()
         from cidx.daemon.connection import busy_message
 
-        self._vitals.event("busy")
+        self._vitals.event("connections_refused")
         try:
             client.setblocking(False)
             client.send(busy_message())
@@ -322,7 +348,8 @@ class _Server:
                 return
             from cidx.daemon.connection import CONFIGURATION, GuardedChannel, GuardedConnection
 
-            connection = GuardedConnection(self.service, GuardedChannel(client), CONFIGURATION)
+            channel = GuardedChannel(client, lambda: self._vitals.event("frames_rejected"))
+            connection = GuardedConnection(self.service, channel, CONFIGURATION)
             connection.accepted = False
             connection.serve_all()
         finally:
@@ -368,29 +395,3 @@ def _is_ours(client: socket.socket) -> bool:
         return bool(struct.unpack_from("=Ii", credentials)[1] == os.geteuid())
     credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     return bool(struct.unpack("=iii", credentials)[1] == os.geteuid())
-
-
-def _share_one_heap() -> None:
-    """Let all threads allocate from one heap: glibc's one for each thread keeps what every burst of clients took."""
-    _tell_heap("mallopt", _ARENA_MAX, 1)
-
-
-def _tell_heap(function: str, *arguments: int) -> None:
-    """Call one of glibc's functions about its heap; other C libraries have none of them."""
-    if sys.platform == "linux":
-        import ctypes
-
-        found = getattr(ctypes.CDLL(None), function, None)
-        if found is not None:
-            found(*arguments)
-
-
-def _resident_bytes() -> int:
-    try:
-        with open("/proc/self/statm", encoding="ascii") as stream:
-            return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        import resource
-
-        # Where there is no /proc, the peak (in bytes on macOS) is what the system tells.
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -4,13 +4,14 @@
 renderer, so a program, the fast client and a person in a terminal get the same answer.
 """
 
+import itertools
 import json
 import sys
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -81,11 +82,12 @@ class Service:
         self._control = control
         self._running: dict[str, tuple[float, threading.Event]] = {}
         self._lock = threading.Lock()
+        self._own_ids = itertools.count(1)
         self._methods: dict[str, Callable[..., Any]] = {
-            "hello": self.hello,
-            "ping": self.ping,
+            "hello": self._counted("hello", self.hello),
+            "ping": self._counted("ping", self.ping),
             "run": self.run,
-            "cancel": self.cancel,
+            "cancel": self._counted("cancel", self.cancel),
             "query": partial(self._ask, "query", ("query", "--semantic")),
             "query_fts": partial(self._ask, "query_fts", ("query", "--fts")),
             "query_hybrid": partial(self._ask, "query_hybrid", ("query",)),
@@ -94,11 +96,11 @@ class Service:
             "refs": partial(self._ask, "refs", ("refs",)),
             "index": self.index,
             "job_poll": self.job_poll,
-            "job_cancel": self.job_cancel,
-            "get_status": self.get_status,
-            "health": self.health,
-            "metrics": self.metrics,
-            "clear_cache": self.clear_cache,
+            "job_cancel": self._counted("job_cancel", self.job_cancel),
+            "get_status": self._counted("get_status", self.get_status),
+            "health": self._counted("health", self.health),
+            "metrics": self._counted("metrics", self.metrics),
+            "clear_cache": self._counted("clear_cache", self.clear_cache),
             "shutdown": self.shutdown,
         }
 
@@ -202,20 +204,20 @@ class Service:
             found = self._indexing.jobs.find(job)
         except CidxError as error:
             return _error(error)
-        found.cancel()
+        self._indexing.jobs.cancel(found)
         return json.dumps(found.state.to_json())
 
     def get_status(self, connection: Any) -> str:
         """Everything the daemon knows of itself, as JSON."""
-        return self._counted("get_status", lambda: json.dumps(self._control.describe()))
+        return json.dumps(self._control.describe())
 
     def health(self, connection: Any) -> str:
         """well or degraded with the reason, as JSON."""
-        return self._counted("health", lambda: json.dumps(self._control.health()))
+        return json.dumps(self._control.health())
 
     def metrics(self, connection: Any) -> str:
         """The counters, as JSON."""
-        return self._counted("metrics", lambda: json.dumps(self._control.describe()))
+        return json.dumps(self._control.metrics())
 
     def clear_cache(self, connection: Any, project_path: Any = None) -> bool:
         """Give the memory of the open generation back."""
@@ -229,14 +231,19 @@ class Service:
 
     def _begin(self, directory: Path, environment: Mapping[str, str], *, clear: bool) -> "Job":
         started = time.monotonic()
-        slug = ""
+        slug = job_id = ""
         try:
-            return self._indexing.index(directory, environment, clear=clear)
+            job = self._indexing.index(directory, environment, clear=clear)
+            job_id = job.state.id
         except CidxError as error:
             slug = error.code.slug
             raise
         finally:
-            self._vitals.request("index", (time.monotonic() - started) * 1000, error=slug)
+            took_ms = (time.monotonic() - started) * 1000
+            self._vitals.request("index", took_ms, error=slug)
+            found = log.fields(op="index", job=job_id, took_ms=took_ms, code=slug or "ok")
+            log.get().info("request answered", extra=found)
+        return job
 
     def _ask(
         self,
@@ -258,7 +265,7 @@ class Service:
 
     def _answer(self, operation: str, call: Call, request_id: str) -> Reply:
         started = time.monotonic()
-        key = request_id[:_LONGEST_ID] or f"own-{threading.get_ident()}"
+        key = request_id[:_LONGEST_ID] or f"own-{next(self._own_ids)}"
         with self._lock:
             self._running[key] = (started + _DEADLINE_S, call.cancelled)
         reply = None
@@ -267,26 +274,40 @@ class Service:
         finally:
             with self._lock:
                 self._running.pop(key, None)
-            self._note(operation, key, (time.monotonic() - started) * 1000, reply)
+            self._control.has_answered()
+            self._note(operation, key, call, (time.monotonic() - started) * 1000, reply)
         return reply
 
-    def _note(self, operation: str, key: str, took_ms: float, reply: Reply | None) -> None:
+    def _note(self, operation: str, key: str, call: Call, took_ms: float, reply: Reply | None) -> None:
         """Count and log a request; without a reply it has failed, and the exception is still on its way."""
         if reply is None:
             self._vitals.request(operation, took_ms, error=Code.BUG.slug)
-            found = log.fields(op=operation, req=key, took_ms=took_ms, code=Code.BUG.slug)
+            found = log.fields(
+                op=operation, req=key, took_ms=took_ms, code=Code.BUG.slug, path=call.directory
+            )
             log.get().error("request failed", exc_info=True, extra=found)
             return
         self._vitals.request(operation, took_ms, error=reply.error)
         op, code = reply.command or operation, reply.error or "ok"
-        found = log.fields(op=op, req=key, took_ms=took_ms, exit=reply.code, code=code)
+        where = {"path": call.directory} if reply.error else {}
+        found = log.fields(op=op, req=key, took_ms=took_ms, exit=reply.code, code=code, **where)
         log.get().info("request answered", extra=found)
 
-    def _counted(self, operation: str, work: Callable[[], str]) -> str:
-        started = time.monotonic()
-        found = work()
-        self._vitals.request(operation, (time.monotonic() - started) * 1000)
-        return found
+    def _counted(self, operation: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        """The same method, counted; what is wrong with its arguments counts as usage."""
+
+        @wraps(method)
+        def counted(*arguments: Any, **options: Any) -> Any:
+            started = time.perf_counter()
+            slug = Code.USAGE.slug
+            try:
+                found = method(*arguments, **options)
+                slug = ""
+            finally:
+                self._vitals.request(operation, (time.perf_counter() - started) * 1000, error=slug)
+            return found
+
+        return counted
 
 
 class Indexing(Protocol):
@@ -312,7 +333,11 @@ class Control(Protocol):
 
     def describe(self) -> dict[str, Any]: ...
 
+    def metrics(self) -> dict[str, Any]: ...
+
     def health(self) -> dict[str, Any]: ...
+
+    def has_answered(self) -> None: ...
 
 
 def _tell(job: "Job", connection: Any, callback: Any) -> "State":

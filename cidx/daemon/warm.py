@@ -24,7 +24,7 @@ from cidx.daemon.service import Reply
 from cidx.daemon.vitals import Vitals
 from cidx.daemon.watched import WatchedTree
 from cidx.index import apart
-from cidx.repository import lock
+from cidx.repository import limits, lock
 from cidx.repository import repository as repositories
 from cidx.repository import settings as all_settings
 from cidx.repository.repository import Repository, UserFolders
@@ -42,11 +42,11 @@ _HIT_BYTES, _MATCH_BYTES = 600, 140
 class _Open:
     """An open generation and who uses it."""
 
-    def __init__(self, index: Path) -> None:
+    def __init__(self, index: Path, *, lean: bool) -> None:
         from cidx.store.follower import Follower
         from cidx.store.snapshot import open_current
 
-        self.snapshot = open_current(index)
+        self.snapshot = open_current(index, lean=lean)
         self.follower = Follower(index)
         self.files, self.chunks = self.snapshot.catalogue.counts()
         self.leases = 0
@@ -78,8 +78,10 @@ class Warm:
         self._trusted = time.monotonic()
         self._settings: tuple[object, Settings] | None = None
         self._tree = WatchedTree(self.published, vitals, self._want)
-        self.jobs = Jobs(self._job_has_ended)
+        self.jobs = Jobs(self._job_has_ended, vitals.event)
         self._answers = Answers()
+        self.is_lean = False
+        self._limit_mb = limits.derived_mb(self._repository)
 
     # What a session asks
 
@@ -191,6 +193,7 @@ class Warm:
                 "chunks": held.chunks if held else 0,
                 "vectors": len(held.snapshot.vectors) if held else 0,
                 "answers": len(self._answers),
+                "lean": self.is_lean,
                 "bytes": (held.snapshot.vectors.size_bytes if held else 0) + self._answers.size_bytes,
                 **self._tree.describe(),
             }
@@ -202,11 +205,37 @@ class Warm:
             self._answers.clear()
         self._tree.forget()
 
+    # What the keeper of its memory asks
+
+    @property
+    def derived_limit_mb(self) -> int:
+        """The memory that this index deserves, if the settings don't say."""
+        return self._limit_mb
+
+    @property
+    def keeps_answers(self) -> bool:
+        return self._answers.keeps
+
+    def keep_answers(self, whether: bool) -> None:
+        if whether:
+            self._answers.begin()
+        else:
+            self._answers.stop()
+            self._vitals.event("answers_dropped")
+
+    def open_anew(self, *, lean: bool) -> None:
+        """Have the next question open the generation again: lean, for words alone, or whole."""
+        with self._lock:
+            self.is_lean = lean
+            self._retire()
+        if lean:
+            self._vitals.event("meaning_dropped")
+
     # Plumbing
 
     def _state(self, generation: int, fresh: Freshness) -> Hashable:
         """Differs whenever an answer may: a file that has changed may have changed again at each look."""
-        return (generation, fresh, 0 if fresh.fresh else self._tree.looks)
+        return (generation, self.is_lean, fresh, 0 if fresh.fresh else self._tree.looks)
 
     def _known_state(self) -> Hashable:
         held = self._open
@@ -257,8 +286,9 @@ class Warm:
             if self._open is not None and self._open.has_aged():
                 self._retire()
             if self._open is None:
-                self._open = _Open(repository.index_folder)
-                self._vitals.event("opened")
+                self._open = _Open(repository.index_folder, lean=self.is_lean)
+                self._limit_mb = limits.derived_mb(repository)
+                self._vitals.event("generations_opened")
             self._open.leases += 1
             return self._open
 

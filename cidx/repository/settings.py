@@ -57,7 +57,7 @@ class DaemonSettings:
     eviction_check_interval_seconds: float = _setting(
         60.0, "how often idleness is looked at", minimum=0.1, maximum=3600
     )
-    memory_limit_mb: int = _setting(0, "memory limit of the service; 0: derived from the index", minimum=0)
+    memory_limit_mb: int = _setting(0, "what the daemon keeps within; 0: derived from the index", minimum=0)
     auto_index: bool = _setting(True, "whether changes are indexed without being asked")
 
 

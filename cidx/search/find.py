@@ -59,6 +59,15 @@ def find(
     return found
 
 
+def degraded(snapshot: Snapshot, mode: Mode, version: Callable[[], str]) -> str:
+    """Why words alone answer a question of this kind; empty where they don't. `version` is that of our model."""
+    if mode not in (Mode.HYBRID, Mode.SEMANTIC):
+        return ""
+    if snapshot.lean:
+        return "the daemon is short of memory"
+    return "the index is of another model" if snapshot.model != version() else ""
+
+
 def _matching(snapshot: Snapshot, query: Query, root: Path, check: Check, laps: Laps) -> Iterator[Hit]:
     wanted = pattern.parse(query.text)
     candidates = lines.candidates(snapshot, wanted, query.filters)

@@ -76,11 +76,12 @@ class _Search:
     def of(cls, snapshot: Snapshot, query: Query, embedder: Embedder) -> "_Search":
         text = query.text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
         asked = intent.read(text)
+        mode = Mode.FTS if snapshot.lean else query.mode
         looking = Looking(
             snapshot=snapshot,
-            mode=query.mode,
+            mode=mode,
             terms=asked.terms,
-            vector=_vector(snapshot, query.mode, text, embedder),
+            vector=_vector(snapshot, mode, text, embedder),
             effort=query.accuracy.effort,
         )
         ranking = Ranking(asked, WEIGHTS, *_homes(snapshot, asked.names))

@@ -29,10 +29,14 @@ Kept = TypeVar("Kept")
 
 
 class Snapshot:
-    """The open generation. Safe to share between threads; `close` ends it for all."""
+    """The open generation. Safe to share between threads; `close` ends it for all.
 
-    def __init__(self, base: layout.Base) -> None:
+    A lean one holds nothing for meaning: it is answered by words, and looking for rows takes a scan of them all.
+    """
+
+    def __init__(self, base: layout.Base, *, lean: bool = False) -> None:
         self.base = base
+        self.lean = lean
         self._lock = threading.Lock()
         self._kept: dict[Hashable, object] = {}
         self.catalogue = Catalogue.open_to_read(base.catalogue)
@@ -42,7 +46,7 @@ class Snapshot:
             self.model: str = self.catalogue.meta("model")
             self.policy: str = self.catalogue.meta("policy")
             self.vectors = Vectors(base.vectors, self.catalogue.meta("rows"))
-            self.graph = graph.find(base, self.vectors)
+            self.graph = None if lean else graph.find(base, self.vectors)
         except BaseException:
             self.catalogue.close()
             raise
@@ -76,7 +80,7 @@ class Snapshot:
         among = rows
         if rows is None and self.graph is not None:
             among = self.graph.candidates(probe, width=width, effort=effort)
-        if among is rows:
+        if among is rows and not self.lean:
             among = self.vectors.candidates(probe, width=width, rows=rows, effort=effort)
         scores = self.vectors.scores(probe, among)
         best = np.flatnonzero(scores >= max(least, _threshold(scores, width)))
@@ -119,7 +123,7 @@ def _threshold(scores: "NDArray[np.float32]", width: int) -> float:
     return float(np.partition(scores, len(scores) - width)[len(scores) - width])
 
 
-def open_current(index: Path) -> Snapshot:
+def open_current(index: Path, *, lean: bool = False) -> Snapshot:
     """The generation published last.
 
     A rebuild may replace the base and delete it while it is being opened; what was opened is whole if the
@@ -127,7 +131,7 @@ def open_current(index: Path) -> Snapshot:
     """
     base = layout.current(index)
     while True:
-        opened = _try(base)
+        opened = _try(base, lean)
         newest = layout.current(index)
         if newest == base:
             if isinstance(opened, Snapshot):
@@ -138,10 +142,10 @@ def open_current(index: Path) -> Snapshot:
         base = newest
 
 
-def _try(base: layout.Base) -> Snapshot | CidxError:
+def _try(base: layout.Base, lean: bool) -> Snapshot | CidxError:
     """The generation in a base, or why it can't be opened."""
     try:
-        return Snapshot(base)
+        return Snapshot(base, lean=lean)
     except Damaged as error:
         return error
     except OSError as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cidx.api.errors import CidxError, Code
 from cidx.client import address, call
+from cidx.repository import limits
 from cidx.repository import repository as repositories
 from cidx.repository.repository import LINK, Repository, UserFolders
 from cidx.repository.settings import Settings
@@ -25,9 +26,6 @@ from cidx.supervisor.service import Definition, Installed, Place, Socket, State,
 
 # A daemon finishes what it does before it leaves.
 _LEAVING_S = 20.0
-# Guards against a leak, not against use: a warm daemon needs its imports and the vectors it maps, one that indexes
-# a few hundred MB more.
-_LEAST_LIMIT_MB = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +49,7 @@ class Installer:
             socket=socket_path,
             python=this_python(),
             environment_file=str(environment_file.path(self.users)),
-            memory_limit_mb=limit or _derived_limit_mb(repository),
+            memory_limit_mb=limit or limits.derived_mb(repository),
             made=missing_folders(repository.index_folder),
         )
 
@@ -148,17 +146,6 @@ def warm_up(definition: Definition) -> str | None:
         definition.socket, definition.root, "query_hybrid", (os.fsencode(definition.root), "warm up")
     )
     return found if isinstance(found, str) else None
-
-
-def _derived_limit_mb(repository: Repository) -> int:
-    size = sum(
-        os.lstat(os.path.join(folder, name)).st_size
-        for folder, _, names in os.walk(repository.index_folder)
-        for name in names
-    )
-    # Steps, so that the files of a service don't change with every commit.
-    needed = 1024 + 4 * size // 1_000_000
-    return max(_LEAST_LIMIT_MB, -(-needed // 1024) * 1024)
 
 
 def _check_python(python: str) -> None:

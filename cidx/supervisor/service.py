@@ -16,7 +16,7 @@ from cidx.api.errors import CidxError, Code
 from cidx.client import address
 
 # 1: the first units.
-UNIT_VERSION = 1
+UNIT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,8 @@ def _values(definition: Definition, made: Sequence[str]) -> dict[str, str]:
         "PYTHON_FIELD": json.dumps(definition.python),
         "MADE_FIELD": json.dumps(list(made)),
         "ENVIRONMENT_FILE": _doubled(definition.environment_file),
-        "MEMORY_MAX": f"{definition.memory_limit_mb}M",
+        "MEMORY_HIGH": f"{definition.memory_limit_mb}M",
+        "MEMORY_MAX": f"{definition.memory_limit_mb * 5 // 4}M",
     }
 
 

@@ -49,7 +49,7 @@ def test_metrics_for_programs(indexed: Tree) -> None:
         lines = indexed.run("metrics", "--prometheus", environment=here).out.splitlines()
         assert 'cidx_requests_total{operation="run"} 2' in lines
         assert 'cidx_errors_total{code="bad-query"} 1' in lines
-        assert 'cidx_latency_seconds_count{operation="run"} 2' in lines
+        assert 'cidx_request_seconds_count{operation="run"} 2' in lines
     ran = indexed.run("metrics", environment=here)
     assert ran.code == 4
     assert "[unreachable]" in ran.err

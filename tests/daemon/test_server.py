@@ -78,7 +78,7 @@ def test_a_hundred_first_queries_open_the_generation_once(indexed: Tree) -> None
         for thread in threads:
             thread.join()
         assert answers == [0] * 100
-        assert status(daemon)["events"]["opened"] == 1
+        assert status(daemon)["events"]["generations_opened"] == 1
 
 
 def test_the_same_question_is_found_once(indexed: Tree) -> None:
@@ -171,7 +171,7 @@ def test_an_idle_daemon_that_may_not_leave_only_gives_the_memory_back(indexed: T
         said = iter(daemon.process.stderr.readline, "")
         assert any("cache given back" in line for line in said)
         assert daemon.run("query", "needle").code == 0
-        assert status(daemon)["events"]["opened"] == 2
+        assert status(daemon)["events"]["generations_opened"] == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

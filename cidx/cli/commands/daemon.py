@@ -77,6 +77,7 @@ def _at(session: Session, root: str) -> "Repository":
 def _log(session: Session, repository: "Repository") -> None:
     """To where the supervisor keeps it, else to the terminal; `-v` has seen to it already."""
     logger = log.get()
+    logger.addFilter(log.Bounded())
     if logger.handlers:
         return
     level = log.level(session.environment)

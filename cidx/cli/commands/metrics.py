@@ -1,8 +1,5 @@
 """`cidx metrics`: what the daemon has counted, for programs that collect it."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import click
 
 from cidx.api.errors import CidxError, Code
@@ -14,9 +11,9 @@ from cidx.cli.session import Session
 
 @click.command(cls=Command)
 @json_option("Answer in JSON (the default).")
-@click.option("--prometheus", is_flag=True, help="Answer as Prometheus text.")
+@click.option("--prometheus", "as_prometheus", is_flag=True, help="Answer as Prometheus text.")
 @click.pass_obj
-def command(session: Session, as_json: bool, prometheus: bool) -> None:
+def command(session: Session, as_json: bool, as_prometheus: bool) -> None:
     """Show what the daemon has counted: requests, errors, cache, latencies, memory."""
     from cidx.cli import render
 
@@ -34,35 +31,10 @@ def command(session: Session, as_json: bool, prometheus: bool) -> None:
             ),
             next_step="cidx service status" if state else "cidx service install, or: cidx daemon serve",
         )
-    if prometheus and not as_json:
-        for line in _prometheus(found):
+    if as_prometheus and not as_json:
+        from cidx.cli import prometheus
+
+        for line in prometheus.lines(found):
             session.out.line(line)
     else:
         session.out.line(render.dump(found))
-
-
-def _prometheus(found: dict[str, Any]) -> Iterator[str]:
-    yield from _metric("cidx_uptime_seconds", "gauge", {"": found["uptime_s"]})
-    yield from _metric("cidx_connections", "gauge", {"": found["connections"]})
-    yield from _metric("cidx_resident_bytes", "gauge", {"": found["memory"]["rss_bytes"]})
-    yield from _metric("cidx_cache_open", "gauge", {"": int(found["cache"]["open"])})
-    for name, label in (("requests", "operation"), ("errors", "code"), ("events", "event")):
-        yield from _metric(
-            f"cidx_{name}_total",
-            "counter",
-            {f'{{{label}="{key}"}}': value for key, value in found[name].items()},
-        )
-    latencies = found["latency_ms"].items()
-    yield "# TYPE cidx_latency_seconds summary"
-    for operation, values in latencies:
-        for quantile in (50, 95, 99):
-            labels = f'operation="{operation}",quantile="{quantile / 100}"'
-            yield f"cidx_latency_seconds{{{labels}}} {values[f'p{quantile}'] / 1000:.6f}"
-        yield f'cidx_latency_seconds_sum{{operation="{operation}"}} {values["sum"] / 1000:.6f}'
-        yield f'cidx_latency_seconds_count{{operation="{operation}"}} {values["count"]}'
-
-
-def _metric(name: str, kind: str, values: dict[str, Any]) -> Iterator[str]:
-    yield f"# TYPE {name} {kind}"
-    for labels, value in values.items():
-        yield f"{name}{labels} {value}"

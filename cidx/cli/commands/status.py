@@ -151,7 +151,9 @@ def _service(
         return ServiceStatus(supervisor=name, installed=False, socket=path, state=word, detail=detail)
     wrong = faults(state)
     detail = f"{wrong[0].what}: {wrong[0].why}; next: {wrong[0].next_step}" if wrong else _DETAILS[state.word]
-    return ServiceStatus(supervisor=name, installed=True, socket=path, state=state.word, detail=detail)
+    return ServiceStatus(
+        supervisor=name, installed=True, socket=path, state=state.word, detail=detail, wrong=bool(wrong)
+    )
 
 
 _DETAILS = {
@@ -196,12 +198,14 @@ def _daemon_rows(status: "Status") -> list[tuple[str, str]]:
         return rows
     from cidx.cli.service_picture import job_rows
 
-    cache = "open" if daemon["cache"]["open"] else "given back"
+    index = "open" if daemon["cache"]["open"] else "given back"
     latency = daemon["latency_ms"].get("run", {"p50": 0, "p99": 0})
+    own_mb, limit_mb = (daemon["memory"][name] / 2**20 for name in ("private_bytes", "limit_bytes"))
     return [
         *rows,
         ("daemon", f"pid {daemon['pid']}, up {daemon['uptime_s']:.0f} s"),
         *job_rows(daemon),
         ("served", f"{daemon['queries']} queries, p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms"),
-        ("memory", f"{daemon['memory']['rss_bytes'] / 1e6:.0f} MB, index {cache}"),
+        ("memory", f"{own_mb:.0f} of {limit_mb:.0f} MB, index {index}"),
+        *(("trouble", reason) for reason in daemon["reasons"]),
     ]
