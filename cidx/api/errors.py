@@ -32,6 +32,7 @@ class Code(enum.Enum):
     LOCKED = ("locked", 5)
     DISK_FULL = ("disk-full", 5)
     IO = ("io-error", 5)
+    NO_RESOURCES = ("no-resources", 5)
     BUG = ("bug", 70)
     INTERRUPTED = ("interrupted", 130)
 

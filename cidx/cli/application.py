@@ -4,8 +4,10 @@ click does the parsing; what it would print by itself (help, usage errors) goes 
 imported when they are called, and import what they need when they run.
 """
 
+import errno
 import importlib
 import logging
+import os
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -75,6 +77,20 @@ def _invoke(argv: Sequence[str], session: Session, meta: dict[str, Any]) -> int:
         return Code.INTERRUPTED.exit_code
     except click.ClickException as error:
         raise _usage_error(error) from None
+    except (MemoryError, OSError) as error:
+        raise _for_want(error) or error from error
+
+
+def _for_want(error: MemoryError | OSError) -> CidxError | None:
+    """What to say where this process has no memory or no descriptors left; None of any other error."""
+    if isinstance(error, OSError) and error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        return None
+    return CidxError(
+        Code.NO_RESOURCES,
+        what="there is not enough to work with",
+        why="memory has run out" if isinstance(error, MemoryError) else os.strerror(error.errno or 0),
+        next_step="ask again when less is going on; limits: ulimit -a, and cidx status for a daemon's",
+    )
 
 
 def _usage_error(error: click.ClickException) -> CidxError:

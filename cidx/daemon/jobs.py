@@ -7,6 +7,7 @@ the next one starts. Safe to share between threads.
 """
 
 import secrets
+import sys
 import threading
 import time
 from collections import deque
@@ -16,6 +17,7 @@ from typing import Any
 
 from cidx import log
 from cidx.api.errors import CidxError, Code, Locked
+from cidx.daemon import process
 from cidx.index import apart
 from cidx.index.progress import Progress, Summary
 from cidx.repository import lock
@@ -30,6 +32,8 @@ _STARTING = Progress("starting")
 _AGAIN_S = 60.0
 # A run speaks ten times a second, and now and then while it links vectors or waits for a slow disk.
 _SILENT_S = 600.0
+# How long a process that was told to stop may take, and the one that hears of its end.
+_LEAVING_S = apart.PATIENCE_S + 2.0
 # Jobs that differ in what they index; more than these wait for no good reason.
 _MOST_WAITING = 4
 # Watchers of a job that has ended may ask a little later than another one has begun.
@@ -89,14 +93,17 @@ class Job:
         self.state = State(id=secrets.token_hex(8), clear=order.clear, asked=asked, since=time.time())
 
     def start(self, ended: Callable[[], None]) -> None:
-        """Have its process run; `ended` is called at last. Raises OSError where there can be none."""
-        self._run = apart.Run(self.order)
+        """Have its process run; `ended` is called at last. Raises OSError or RuntimeError where there can be none."""
+        run = apart.Run(self.order)
         self._heard = self._started = time.monotonic()
         self._note(replace(self.state, word=RUNNING, progress=_STARTING))
-        self._follower = threading.Thread(
-            target=self._follow, args=(self._run, ended), name="job", daemon=True
-        )
-        self._follower.start()
+        self._run = run
+        try:
+            process.start_thread(self._follow, run, ended)
+        except RuntimeError:
+            self._run = None
+            run.kill()
+            raise
 
     def covers(self, order: apart.Order) -> bool:
         """Whether what this one does is all that the other would do."""
@@ -123,8 +130,9 @@ class Job:
         else:
             self._note(replace(self.state, word=word, error=why))
 
-    def join(self) -> None:
-        self._follower.join()
+    def give_up(self) -> None:
+        """It has failed, whatever becomes of its process."""
+        self._note(replace(self.state, word=FAILED, error=self._why))
 
     def _follow(self, run: apart.Run, ended: Callable[[], None]) -> None:
         for said in run.said():
@@ -242,6 +250,10 @@ class Jobs:
         job = self._at_it()
         if job is not None and job.silent_s > _SILENT_S:
             job.stop(FAILED, _hung(job.silent_s))
+            if job.silent_s > _SILENT_S + _LEAVING_S:
+                # Nobody follows it: its thread never began.
+                job.give_up()
+                self._next()
 
     def describe(self) -> list[dict[str, Any]]:
         """For the status: those that run or wait, else the last one if it failed."""
@@ -260,7 +272,7 @@ class Jobs:
             one.stop(ABANDONED)
         if job is not None:
             job.stop(ABANDONED)
-            job.join()
+            job.wait(sys.maxsize, _LEAVING_S)
 
     def _at_it(self) -> Job | None:
         job = self._known[-1] if self._known else None
@@ -281,7 +293,7 @@ class Jobs:
             self._known.append(job)
             try:
                 job.start(self._next)
-            except OSError as error:
+            except (OSError, RuntimeError) as error:
                 self._count("jobs_failed")
                 job.stop(FAILED, _no_process(error))
                 continue
@@ -346,10 +358,10 @@ def _hung(silent_s: float) -> CidxError:
     )
 
 
-def _no_process(error: OSError) -> CidxError:
+def _no_process(error: OSError | RuntimeError) -> CidxError:
     return CidxError(
         Code.IO,
         what="no process could be started for the index",
-        why=error.strerror or str(error),
+        why=getattr(error, "strerror", "") or str(error),
         next_step="cidx --standalone index",
     )

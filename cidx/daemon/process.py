@@ -1,11 +1,18 @@
 """What the system tells of this process, and what the C library's heap can be told."""
 
+import _thread
 import gc
 import os
+import resource
 import sys
+import threading
+from collections.abc import Callable
+from typing import Any
 
 # M_ARENA_MAX of mallopt(3), from malloc.h.
 _ARENA_MAX = -8
+# As the unit files say it.
+_DESCRIPTORS = 4096
 
 
 def private_bytes() -> int:
@@ -49,15 +56,36 @@ def share_one_heap() -> None:
     tell_heap("mallopt", _ARENA_MAX, 1)
 
 
+def start_thread(target: Callable[..., None], *arguments: Any) -> None:
+    """Have a thread of its own do something. Raises RuntimeError where there can be none.
+
+    `threading.Thread.start` waits for the thread to begin, for ever where it got no memory to do so. This one waits
+    for nothing: whoever needs to know whether the thread has begun has it say so.
+    """
+    _thread.start_new_thread(target, arguments)
+
+
+def threads() -> int:
+    """How many threads there are; where the system does not say, those that Python started by `threading`."""
+    tasks = "/proc/self/task"
+    return len(os.listdir(tasks)) if os.path.isdir(tasks) else threading.active_count()
+
+
 def resident_bytes() -> int:
     try:
         with open("/proc/self/statm", encoding="ascii") as stream:
             return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
-        import resource
-
         # Where there is no /proc, the peak (in bytes on macOS) is what the system tells.
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def raise_descriptors() -> int:
+    """Allow ourselves as many descriptors as we may and need; how many that is."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if most == resource.RLIM_INFINITY else min(most, _DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    return wanted
 
 
 def open_descriptors() -> int:

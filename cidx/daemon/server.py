@@ -33,8 +33,12 @@ from cidx.daemon.warm import Warm
 from cidx.repository.settings import DaemonSettings
 
 MOST_CONNECTIONS = 512
+# Descriptors for everything else: the index, the watch, files that are read, a job.
+_OWN_DESCRIPTORS = 48
 # How long a client that was told busy may take to read it, and how many of them are waited for.
 _REFUSED_S = 1.0
+# A thread begins at once, or it never does.
+_UNSERVED_S = 5.0
 _MOST_REFUSED = 128
 # A supervisor waits longer than this before it kills.
 _DRAIN_S = 10.0
@@ -91,7 +95,10 @@ class _Server:
         self._untold_since: float | None = None
         self._has_told_of_job = False
         self._heap_is_used = False
+        self._most_clients = max(1, min(MOST_CONNECTIONS, process.raise_descriptors() - _OWN_DESCRIPTORS))
         self._clients: set[socket.socket] = set()
+        # Those whose threads have not begun yet, and until when they may.
+        self._unserved: dict[socket.socket, float] = {}
         self._refused: deque[tuple[float, socket.socket]] = deque()
         self._lock = threading.Lock()
         self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -123,7 +130,7 @@ class _Server:
             **self._vitals.to_json(),
             "cache": self._warm.describe(),
             "memory": {"rss_bytes": process.resident_bytes(), **self._memory.describe()},
-            "threads": threading.active_count(),
+            "threads": process.threads(),
             "descriptors": process.open_descriptors(),
             "jobs": self._warm.jobs.describe(),
             "reasons": self._reasons(),
@@ -211,6 +218,7 @@ class _Server:
             self._warm.jobs.stop_overdue()
             self._memory.look()
             self._let_go(most=_MOST_REFUSED)
+            self._drop_unserved()
             if not events:
                 self._give_back_heap()
                 self._consider_idleness()
@@ -231,7 +239,7 @@ class _Server:
         waits = [self._settings.eviction_check_interval_seconds]
         if self.service.is_working:
             waits.append(_OVERDUE_STEP_S)
-        if self._refused:
+        if self._refused or self._unserved:
             waits.append(_REFUSED_S)
         if self._untold_since is not None or self._has_told_of_job:
             waits.append(_STATUS_S)
@@ -303,16 +311,26 @@ class _Server:
             client.setblocking(True)
             if not _is_ours(client):
                 client.close()
-            elif len(self._clients) >= MOST_CONNECTIONS:
+            elif len(self._clients) + len(self._unserved) >= self._most_clients or not self._begin(client):
                 self._refuse(client)
-            else:
-                with self._lock:
-                    self._clients.add(client)
-                self._vitals.connected(1)
-                self._heap_is_used = True
-                if self._notifier.is_heard and self._untold_since is None:
-                    self._untold_since = time.monotonic()
-                threading.Thread(target=self._serve_client, args=(client,), daemon=True).start()
+
+    def _begin(self, client: socket.socket) -> bool:
+        """Serve a client in a thread of its own; whether there could be one."""
+        self._vitals.connected(1)
+        with self._lock:
+            self._unserved[client] = time.monotonic() + _UNSERVED_S
+        try:
+            process.start_thread(self._serve_client, client)
+        except RuntimeError as error:
+            with self._lock:
+                del self._unserved[client]
+            self._vitals.connected(-1)
+            log.get().warning("no thread for a client", extra=log.fields(why=str(error)))
+            return False
+        self._heap_is_used = True
+        if self._notifier.is_heard and self._untold_since is None:
+            self._untold_since = time.monotonic()
+        return True
 
     def _refuse(self, client: socket.socket) -> None:
         """Say busy, and stay a moment: a client whose request meets a closed socket never reads the answer."""
@@ -334,6 +352,17 @@ class _Server:
         while self._refused and (len(self._refused) > most or self._refused[0][0] < time.monotonic()):
             self._refused.popleft()[1].close()
 
+    def _drop_unserved(self) -> None:
+        """Close those whose threads never began, for want of memory: they answer for themselves."""
+        with self._lock:
+            overdue = [client for client, until in self._unserved.items() if until < time.monotonic()]
+            for client in overdue:
+                del self._unserved[client]
+        for client in overdue:
+            client.close()
+            self._vitals.connected(-1)
+            log.get().warning("no thread for a client", extra=log.fields(why="it has not begun"))
+
     def _wake_loop(self) -> None:
         try:
             os.write(self._wake, b"\0")
@@ -342,6 +371,10 @@ class _Server:
             pass
 
     def _serve_client(self, client: socket.socket) -> None:
+        with self._lock:
+            if self._unserved.pop(client, None) is None:
+                return
+            self._clients.add(client)
         try:
             self._loaded.wait()
             if self._failure is not None:

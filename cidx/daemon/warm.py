@@ -55,7 +55,7 @@ class _Open:
     def has_aged(self) -> bool:
         try:
             return self.follower.has_passed(self.snapshot.generation)
-        except CidxError:
+        except (CidxError, OSError):
             # Whatever happened to the files on disk, opening them again tells.
             return True
 
@@ -249,7 +249,7 @@ class Warm:
             repository = self.repository(directory)
             with self.fresh(repository, self.settings(repository, environment)) as (snapshot, fresh):
                 return self._state(snapshot.generation, fresh)
-        except CidxError:
+        except (CidxError, OSError):
             return None
 
     def _want(self, repository: Repository, settings: Settings) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cidx import log
 from cidx.api.answer import Freshness
 from cidx.api.errors import CidxError
+from cidx.daemon import process
 from cidx.daemon.vitals import Vitals
 from cidx.repository.repository import Repository
 from cidx.repository.settings import Settings
@@ -50,7 +51,8 @@ class WatchedTree:
         self._generation = 0
         self._asked: tuple[Repository, Settings] | None = None
         self._watch: Watch | None = None
-        self._follower: threading.Thread | None = None
+        # Stands for the thread that watches.
+        self._follower: object | None = None
         self._touched: Touched | None = None
         self._unwatchable = ""
         self.looks = 0
@@ -110,8 +112,8 @@ class WatchedTree:
                 self._looked_at, self._touched = None, None
             self._asked = (repository, settings)
             if self._follower is None and not self._unwatchable:
-                self._follower = threading.Thread(target=self._follow, args=(repository,), daemon=True)
-                self._follower.start()
+                self._follower = object()
+                self._begin(self._follow, repository, self._follower)
 
     def _is_of_another_generation(self, repository: Repository) -> bool:
         """Whether somebody has published since changes were found, which may be in that."""
@@ -125,10 +127,12 @@ class WatchedTree:
             with self._looking:
                 if self._age_s() >= _TOO_OLD_S:
                     self._look()
-        elif self._age_s() >= _RENEW_S and self._looking.acquire(blocking=False):
-            threading.Thread(target=self._look_aside, daemon=True).start()
+        elif self._age_s() >= _RENEW_S and not self._looking.locked():
+            self._begin(self._look_aside)
 
     def _look_aside(self) -> None:
+        if not self._looking.acquire(blocking=False):
+            return
         try:
             self._look()
         except (CidxError, OSError):
@@ -190,7 +194,14 @@ class WatchedTree:
 
     # Watching
 
-    def _follow(self, repository: Repository) -> None:
+    def _begin(self, target: Callable[..., None], *arguments: object) -> None:
+        """Do something in a thread beside the answers, if there can be one."""
+        try:
+            process.start_thread(target, *arguments)
+        except RuntimeError as error:
+            log.get().warning("no thread for the tree", extra=log.fields(why=str(error)))
+
+    def _follow(self, repository: Repository, follower: object) -> None:
         """Watch until told to stop: a thread's life."""
         from cidx.index.watch import Watch
 
@@ -202,7 +213,7 @@ class WatchedTree:
             return
         try:
             with self._lock:
-                if self._follower is not threading.current_thread():
+                if self._follower is not follower:
                     return
                 self._watch = watch
             log.get().debug("tree watched", extra=log.fields(folders=len(watch)))

@@ -1,5 +1,6 @@
 """The files that a search may read, and their texts as they are on disk: never through a link, never beyond a size."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -45,13 +46,18 @@ class Texts:
         self._trusted = {self._root: True}
 
     def read(self, path: bytes) -> bytes | None:
-        """The text of a file in UTF-8; None where it can't be read, or lies behind a link."""
+        """The text of a file in UTF-8; None where it can't be read, or lies behind a link.
+
+        Raises where that is so for want of descriptors or memory: a hit must not be missing for that.
+        """
         file = self._root + b"/" + path
         try:
             if not self._may_enter(os.path.dirname(file)):
                 return None
             return encoding.utf8(source.read(file, limit=self._limit).data)
-        except OSError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+                raise
             return None
 
     def _may_enter(self, folder: bytes) -> bool:

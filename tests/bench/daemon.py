@@ -130,8 +130,8 @@ def explained(daemon: Daemon) -> Iterator[None]:
         yield
     finally:
         code = daemon.process.poll()
-        if code is not None and daemon.process.stderr is not None:
-            print(f"the daemon ended with {code}: {daemon.process.stderr.read()}")
+        if code is not None:
+            print(f"the daemon ended with {code}: {daemon.log()}")
 
 
 def measure_ping(table: Table, daemon: Daemon, *, rounds: int) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,26 @@ from tests.kit import Ran, Tree
 
 
 class Daemon:
-    """The daemon of a tree."""
+    """The daemon of a tree; `records` is what it has logged."""
 
     def __init__(self, tree: Tree, process: "subprocess.Popen[str]", path: str) -> None:
         self.tree = tree
         self.process = process
         self.path = path
         self.runtime = str(Path(path).parents[1])
+        self.records: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        self.records.extend(self.process.stderr)
+
+    def log(self) -> str:
+        """All that it has logged, once it has ended."""
+        self.process.wait(timeout=20)
+        self._reader.join()
+        return "".join(self.records)
 
     @contextlib.contextmanager
     def connect(self) -> "Iterator[rpyc.Connection]":
@@ -70,18 +84,24 @@ def serving(
     """The foreground daemon of a tree, ready; it has left when the block ends."""
     # A socket's path has at most 107 bytes, which the folders of tests use up.
     runtime = Path(environment.pop("XDG_RUNTIME_DIR", "") or tempfile.mkdtemp(prefix="cidx-"))
-    # Nobody reads its records: a pipe full of them would stop it.
-    quiet = {"CIDX_LOG": "warning"}
-    extra = {"XDG_RUNTIME_DIR": str(runtime), **quiet, **environment}
+    extra = {"XDG_RUNTIME_DIR": str(runtime), "CIDX_LOG": "warning", **environment}
     process = tree.spawn("daemon", "serve", interpreter=interpreter, **extra)
     try:
         assert process.stderr is not None
+        assert process.stdout is not None
         said = process.stderr.readline()
         assert "serving" in said, said + process.stderr.read()
         found = {"XDG_RUNTIME_DIR": str(runtime)}
         path = address.socket_path(str(tree.root), environment=found, home=str(tree.users.home))
-        yield Daemon(tree, process, path)
+        daemon = Daemon(tree, process, path)
+        try:
+            yield daemon
+        finally:
+            process.terminate()
+            daemon.log()
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.wait(timeout=20)
+        process.stdout.close()
+        process.stderr.close()
         shutil.rmtree(runtime, ignore_errors=True)

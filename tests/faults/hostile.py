@@ -23,7 +23,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -600,21 +600,12 @@ def another_user(target: Target) -> str:
             path.chmod(mode)
 
 
-def _swallow(log: TextIO) -> None:
-    with contextlib.suppress(ValueError):
-        for line in log:
-            if "daemon left" in line:
-                print(line, file=sys.stderr)
-
-
 @contextlib.contextmanager
 def under_attack(tree: Tree) -> Iterator[Target]:
     """A daemon that has answered everybody once, so that what it holds is what it needs."""
     tree.write({"a.js": "function needle() { return 1 }\n"}).commit()
     tree.index()
     with serving(tree) as daemon:
-        # Its log would fill the pipe and stop it.
-        threading.Thread(target=_swallow, args=(daemon.process.stderr,), daemon=True).start()
         target = Target(daemon)
         for _ in range(20):
             target.serves_others()
