@@ -18,7 +18,7 @@ LEVEL = "CIDX_LOG"
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _FIELDS = "cidx_fields"
 # How many records of one phrase come at once, and a second.
-_ERRORS, _OTHERS = (20.0, 1.0), (1000.0, 100.0)
+_ERRORS, _OTHERS = (20.0, 1.0), (500.0, 20.0)
 
 
 def get() -> logging.Logger:

@@ -109,7 +109,7 @@ def test_a_storm_of_one_phrase_leaves_a_few_records_and_their_number() -> None:
     assert 20 <= len(errors) <= 22
     assert passes("something else", logging.ERROR) is not None
     others = [record for _ in range(5000) if (record := passes("request answered", logging.INFO))]
-    assert 1000 <= len(others) <= 1100
+    assert 500 <= len(others) <= 600
     time.sleep(1.05)
     again = passes("request failed", logging.ERROR)
     assert again is not None
