@@ -193,6 +193,7 @@ class Warm:
                 "chunks": held.chunks if held else 0,
                 "vectors": len(held.snapshot.vectors) if held else 0,
                 "answers": len(self._answers),
+                "answer_bytes": self._answers.size_bytes,
                 "lean": self.is_lean,
                 "bytes": (held.snapshot.vectors.size_bytes if held else 0) + self._answers.size_bytes,
                 **self._tree.describe(),

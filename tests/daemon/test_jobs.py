@@ -291,7 +291,8 @@ def test_the_daemon_ends_in_the_middle(large: Tree, number: signal.Signals) -> N
         ran = ended(view)
         assert (ran.code, ran.json["files"]) == (0, len(MANY))
         assert "process" in ran.err, "it says that it went on by itself"
-        assert ran.err.count("\n") <= 2, ran.err
+        # Beside progress, and the job whose daemon was killed being waited for where it still holds the lock.
+        assert ran.err.count("\n") <= 3, ran.err
         daemon.process.wait(PATIENCE_S)
         until(lambda: not any(map(is_alive, offspring)))
     assert large.index()["added"] == 0
