@@ -1,9 +1,12 @@
 """The files that a search may read, and their texts as they are on disk: never through a link, never beyond a size."""
 
 import errno
+import io
 import os
 import stat
+from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,23 +72,47 @@ class Texts:
         return known
 
 
-def place(chunk: ChunkRow, text: bytes) -> tuple[ChunkRow, list[bytes]] | None:
-    """A chunk where its lines stand now, and the lines of the file; where they stood if they have changed.
+class Placed(NamedTuple):
+    """A chunk where it stands now, with the lines that stand there; stale if they are not those that were indexed."""
+
+    chunk: ChunkRow
+    content: bytes
+    stale: bool
+
+
+def place(chunk: ChunkRow, text: bytes) -> Placed | None:
+    """A chunk where its lines stand now in the text of its file; where they stood if they have changed.
 
     None where the file has become shorter than that.
     """
     span = chunk.span
-    lines = source.lines_of(text, span.end_line)
-    if source.content_key(span.header, source.span_bytes(lines, span)) != chunk.key:
-        lines = source.lines_of(text)
-        if (found := source.find(lines, span, chunk.key)) is not None:
-            return chunk._replace(span=found), lines
-    return (chunk, lines) if span.start_line <= len(lines) else None
+    content = _lines(text, span.start_line, span.end_line)
+    if source.content_key(span.header, content) == chunk.key:
+        return Placed(chunk, content, stale=False)
+    lines = source.lines_of(text)
+    if (found := source.find(lines, span, chunk.key)) is not None:
+        return placed(chunk._replace(span=found), lines)
+    return placed(chunk, lines) if span.start_line <= len(lines) else None
+
+
+def placed(chunk: ChunkRow, lines: list[bytes]) -> Placed:
+    """A chunk where it stood, in a file of these lines, or of these and more behind it."""
+    span = chunk.span
+    content = source.span_bytes(lines, span)
+    stale = source.content_key(span.header, content) != chunk.key
+    shown = chunk._replace(span=span._replace(end_line=min(span.end_line, len(lines)))) if stale else chunk
+    return Placed(shown, content, stale)
+
+
+def _lines(text: bytes, first: int, last: int) -> bytes:
+    """Some lines of a text, or what there is of them; those before them are passed over and not kept."""
+    stream = io.BytesIO(text)
+    deque(islice(stream, first - 1), maxlen=0)
+    return b"".join(islice(stream, last - first + 1))
 
 
 def hit(
-    chunk: ChunkRow,
-    lines: list[bytes],
+    placed: Placed,
     *,
     score: float,
     scores: dict[str, float],
@@ -94,19 +121,19 @@ def hit(
     matches: Iterable[Match] = (),
 ) -> Hit:
     """A chunk as a hit, with the lines that stand there now."""
+    chunk = placed.chunk
     span = chunk.span
-    content = source.span_bytes(lines, span)
     return Hit(
         path=os.fsdecode(chunk.path),
         start_line=span.start_line,
-        end_line=min(span.end_line, len(lines)),
+        end_line=span.end_line,
         language=chunk.language,
         symbol=span.symbol,
         score=score,
         matched_by=tuple(matched_by),
         scores=scores,
-        text=content.removesuffix(b"\n").decode("utf-8", "replace"),
-        stale=source.content_key(span.header, content) != chunk.key,
+        text=placed.content.removesuffix(b"\n").decode("utf-8", "replace"),
+        stale=placed.stale,
         kind=kind,
         matches=tuple(matches),
     )

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from cidx.api.answer import Hit, Match
 from cidx.api.query import Filters
 from cidx.search import pattern
-from cidx.search.files import File, Texts, hit, listed
+from cidx.search.files import File, Texts, hit, listed, placed
 from cidx.search.matching import Found, Search, TooLong
 from cidx.search.patience import Apart
 from cidx.search.pattern import All, Either, Literal, Need, Pattern, Word
@@ -116,10 +116,10 @@ def _hits(snapshot: Snapshot, matching: Iterable[_Matching]) -> Iterator[tuple[C
     spans: dict[int, list[tuple[int, int, int]]] = {one.file.id: [] for one in matching}
     for file, chunk, start, end in snapshot.catalogue.spans_of_files(spans):
         spans[file].append((start, end, chunk))
-    placed = [(one, _by_chunk(one.found, sorted(spans[one.file.id]))) for one in matching]
-    wanted = [chunk for _, groups in placed for chunk, _ in groups if chunk is not None]
+    grouped = [(one, _by_chunk(one.found, sorted(spans[one.file.id]))) for one in matching]
+    wanted = [chunk for _, groups in grouped for chunk, _ in groups if chunk is not None]
     chunks = {row.id: row for row in snapshot.catalogue.chunks(wanted)}
-    for one, groups in placed:
+    for one, groups in grouped:
         ends = [chunks[id_].span.end_line for id_, _ in groups if id_ is not None]
         lines = source.lines_of(one.data, max([*ends, one.found[-1][0]]))
         for id_, matches in groups:
@@ -127,7 +127,7 @@ def _hits(snapshot: Snapshot, matching: Iterable[_Matching]) -> Iterator[tuple[C
                 yield from ((None, _added(one.file, lines, match)) for match in matches)
             else:
                 row = chunks[id_]
-                found = hit(row, lines, score=1.0, scores={}, matched_by=("regex",), matches=matches)
+                found = hit(placed(row, lines), score=1.0, scores={}, matched_by=("regex",), matches=matches)
                 yield row, found
 
 

@@ -175,4 +175,4 @@ def _hits(ranked: Iterator[_Shown], snapshot: Snapshot, root: Path) -> Iterator[
                 read[chunk.path] = texts.read(chunk.path)
             text = read[chunk.path]
             if text is not None and (placed := place(chunk, text)) is not None:
-                yield hit(*placed, score=one.score, scores=one.scores, matched_by=one.scores)
+                yield hit(placed, score=one.score, scores=one.scores, matched_by=one.scores)

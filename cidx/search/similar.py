@@ -49,7 +49,7 @@ def similar(snapshot: Snapshot, query: Query, *, root: Path, check: Check) -> It
         data = texts.read(row.path)
         if data is not None and (placed := place(row, data)) is not None:
             cosine = near[row.id]
-            yield hit(*placed, score=clip(cosine), scores={"semantic": cosine}, matched_by=("semantic",))
+            yield hit(placed, score=clip(cosine), scores={"semantic": cosine}, matched_by=("semantic",))
 
 
 def find_place(snapshot: Snapshot, path: bytes, line: int) -> ChunkRow:

@@ -12,9 +12,10 @@ from pathlib import Path
 from cidx.api.answer import Hit, Match
 from cidx.api.query import Query
 from cidx.search import files, lines, pattern
-from cidx.search.files import Texts
+from cidx.search.files import Placed, Texts
 from cidx.search.fusion import clip
 from cidx.search.lines import Check
+from cidx.store import source
 from cidx.store.fulltext import likeness
 from cidx.store.records import ChunkRow
 from cidx.store.snapshot import Snapshot
@@ -69,15 +70,13 @@ def like(snapshot: Snapshot, query: Query, *, root: Path) -> Iterator[Hit]:
         data = texts.read(chunk.path)
         placed = files.place(chunk, data) if data is not None else None
         if placed is not None:
-            chunk, text = placed
             raw = scores[chunk.id]
             yield files.hit(
-                chunk,
-                text,
+                placed,
                 score=clip(raw / ceiling),
                 scores={"fts": raw},
                 matched_by=("fts",),
-                matches=known.matches(chunk, text),
+                matches=known.matches(placed),
             )
 
 
@@ -142,10 +141,10 @@ class _Likeness:
         self._wanted = [(term, likeness(term, distance)) for term in wanted]
         self._known: dict[str, bool] = {}
 
-    def matches(self, chunk: ChunkRow, text: Sequence[bytes]) -> Iterator[Match]:
+    def matches(self, placed: Placed) -> Iterator[Match]:
         """The first such word of each line."""
-        span = chunk.span
-        for number, raw in enumerate(text[span.start_line - 1 : span.end_line], span.start_line):
+        lines = source.lines_of(placed.content)
+        for number, raw in enumerate(lines, placed.chunk.span.start_line):
             line = raw.decode("utf-8", "surrogateescape")
             for found in WORD.finditer(line):
                 if self._is_like(found.group()):

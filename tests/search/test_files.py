@@ -73,3 +73,15 @@ def test_far_away_is_not_looked(tmp_path: Path) -> None:
     placed = place(row, b"x\n" * 2000 + b"".join(lines[:2]))
     assert placed is not None
     assert placed[0].span == row.span
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"a", b"a\n", b"\n\nb", b"line\n" * 3000, b"%s\n\nend" % (b"x" * 9000)]
+)
+def test_lines_are_cut_where_they_end(text: bytes) -> None:
+    lines = source.lines_of(text)
+    for first, last in ((1, 1), (1, 3), (2, 2), (3, 3), (1500, 1600), (2999, 3001)):
+        if len(lines) >= first:
+            found = place(chunk(lines, first, last), text)
+            assert found is not None
+            assert (found.content, found.stale) == (b"".join(lines[first - 1 : last]), False)
