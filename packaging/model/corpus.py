@@ -43,6 +43,8 @@ _LEFT_OUT = frozenset((*EVALUATED, *DEVELOPMENT))
 _COPIES = frozenset(
     ("_vendor", "vendor", "vendored", "_vendored", "extern", "externals", "_extern", "typeshed", "highs")
 )
+# What is said of a test is said of the test, not of code that somebody looks for.
+_TESTS = frozenset(("test", "tests"))
 
 _PYTHON = (".py",)
 _CYTHON = (".pyx", ".pxd")
@@ -97,9 +99,10 @@ def files(source: Path, *, every: bool = False) -> Iterator[SourceFile]:
 
 
 def is_mined(path: str) -> bool:
-    """Whether a path is neither another project's copy nor below anything named like what is evaluated."""
+    """Whether a path is no test, no other project's copy, and not below anything named like what is evaluated."""
     folders = {part.partition(".")[0].lower() for part in path.split("/")}
-    return not folders & _LEFT_OUT and not folders & _COPIES and "site-packages" not in folders
+    left_out = _LEFT_OUT | _COPIES | _TESTS | {"site-packages"}
+    return not folders & left_out and not any(folder.startswith("test_") for folder in folders)
 
 
 def pairs(file: SourceFile) -> Iterator[Pair]:

@@ -2,7 +2,7 @@
 
 Puts what it needs, pinned by hash, into an environment and a folder of its own, then runs `recipe.py` there. Needs
 Python 3.11 on Linux x86-64 and a package index; nothing is trained in tests, CI or installs. With `--work` the folder
-stays, and what is slow (downloads, pairs, the teacher's vectors) is found there by the next run.
+stays, and its downloads are found there by the next run.
 """
 
 import argparse
@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements"
 
 
-def make(work: Path, *arguments: str) -> None:
+def make(work: Path) -> None:
     python = work / "venv" / "bin" / "python"
     if not python.exists():
         venv.create(work / "venv", with_pip=True)
@@ -26,7 +26,7 @@ def make(work: Path, *arguments: str) -> None:
         download(name, work, python=python)
     # One thread, and a fixed order of strings in sets: the same table on every run of one machine.
     settings = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
-    command = [str(python), str(HERE / "recipe.py"), str(work), *arguments]
+    command = [str(python), str(HERE / "recipe.py"), str(work)]
     subprocess.run(command, check=True, env=os.environ | settings)
 
 
@@ -48,9 +48,8 @@ def _pip(python: Path, *arguments: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--work", type=Path, help="a folder that stays; else a temporary one")
-    parser.add_argument("--whole-teacher", action="store_true", help="all of its layers: an hour of one core")
     options = parser.parse_args()
     with TemporaryDirectory(prefix="cidx-model-") as temporary:
         folder = options.work or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        make(folder.resolve(), *["--whole-teacher"] * options.whole_teacher)
+        make(folder.resolve())

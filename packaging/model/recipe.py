@@ -6,7 +6,6 @@ what it was made of and what it reached.
 
 import hashlib
 import json
-import pickle
 import platform
 import sys
 import sysconfig
@@ -36,17 +35,19 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-VERSION = "static-1"
+VERSION = "static-3"
 DIMENSIONS = 192
 # Rows for all terms that have none of their own.
 SHARED_ROWS = 4096
-EPOCHS = 6
+EPOCHS = 4
 SEED = 20261121
-KINDS = ("docstring", "comment", "name")
-# Names are the most numerous pairs, and the least like what somebody asks.
-_NAMES_KEPT = 0.5
+# The share of the pairs of each kind that a pass sees: names and comments are the more numerous, and the less like
+# what somebody asks.
+SHARES = {"docstring": 1.0, "comment": 0.3, "name": 0.3}
 # A frequent term begins small: weight a / (a + share of the pairs that say it).
-_SIF = 0.003
+_SIF = 0.02
+# So large begins a whole identifier beside its parts, and a shared row.
+_WHOLE, _SHARED = 0.1, 0.8
 _SAID_WORDS = 60
 # Numbers beyond this share of all are cut off by the export: a finer scale for the others is worth more.
 _CUT = 0.0005
@@ -54,18 +55,17 @@ _CUT = 0.0005
 Mined = list[tuple[str, str, list[str], list[str]]]
 
 
-def run(work: Path, *, whole: bool) -> None:
+def run(work: Path) -> None:
     sources = {"python": Path(sysconfig.get_paths()["stdlib"])}
     sources |= {
         wheel.name.partition("-")[0].lower(): wheel for wheel in sorted((work / "sources").glob("*.whl"))
     }
-    mined: Mined = _kept(work / "pairs.pickle", lambda: mine(sources))
+    mined = mine(sources)
     _tell(f"{len(mined):,} pairs: {dict(Counter(kind for _, kind, _, _ in mined))}")
     teacher = Teacher(next((work / "teacher").glob("*.whl")))
     found = vocabulary.collect([said + code for _, _, said, code in mined], teacher.words)
     _tell(f"{len(found.terms):,} terms")
-    taught = ask(teacher, found.spoken, work / "taught.pickle") if whole else teacher.look_up(found.spoken)
-    table = initial(taught, np.array(found.frequencies))
+    table = initial(teacher.embed(found.spoken), found)
     model = Pooling(found.terms)
     asked = [evaluation.questions(wheel) for wheel in sorted((work / "evaluation").glob("*.whl"))]
     test = [model.questions(one) for one in asked]
@@ -78,7 +78,7 @@ def run(work: Path, *, whole: bool) -> None:
     )
     rows = quantised(table)
     embedder.dump(embedder.MODEL_FILE, version=VERSION, terms=found.terms, table=rows)
-    report(sources, mined, len(found.terms), evaluate(asked), whole=whole)
+    report(sources, mined, len(found.terms), evaluate(asked))
 
 
 def mine(sources: dict[str, Path]) -> Mined:
@@ -94,24 +94,16 @@ def mine(sources: dict[str, Path]) -> Mined:
     return found
 
 
-def ask(teacher: Teacher, texts: Sequence[str], file: Path) -> "Floats":
-    """What all of the teacher says; what a file holds of that is not asked again."""
-    known: dict[str, Any] = pickle.loads(file.read_bytes()) if file.exists() else {}
-    new = [text for text in dict.fromkeys(texts) if text not in known]
-    if new:
-        known |= zip(new, teacher.embed(new), strict=True)
-        file.write_bytes(pickle.dumps(known))
-    return np.array([known[text] for text in texts], dtype=np.float32)
-
-
-def initial(taught: "Floats", shares: "NDArray[np.float64]") -> "Floats":
-    """The main directions of what was taught, frequent terms smaller; the shared rows by chance."""
+def initial(taught: "Floats", found: vocabulary.Vocabulary) -> "Floats":
+    """The main directions of what was taught, frequent terms and whole identifiers smaller; shared rows by chance."""
+    shares = np.array(found.shares)
     centred = taught - taught.mean(axis=0)
     directions = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :DIMENSIONS]
     own = centred @ directions
     own *= (_SIF / (_SIF + shares))[:, None] / np.linalg.norm(own, axis=1, keepdims=True)
+    own[found.simple :] *= _WHOLE
     shared = np.random.default_rng(SEED).normal(
-        scale=0.5 / np.sqrt(DIMENSIONS), size=(SHARED_ROWS, DIMENSIONS)
+        scale=_SHARED / np.sqrt(DIMENSIONS), size=(SHARED_ROWS, DIMENSIONS)
     )
     return np.concatenate([own, shared]).astype(np.float32)
 
@@ -142,16 +134,13 @@ class Pooling:
         found.has_sorted_indices = False
         return found
 
-    def examples(self, mined: Mined) -> training.Examples:
-        chance = np.random.default_rng(SEED)
-        kept = [pair for pair in mined if pair[1] != "name" or chance.random() < _NAMES_KEPT]
-        names = sorted({source for source, _, _, _ in kept})
-        return training.Examples(
-            self.matrix([said for _, _, said, _ in kept]),
-            self.matrix([code for _, _, _, code in kept]),
-            np.array([KINDS.index(kind) for _, kind, _, _ in kept]),
-            np.array([names.index(source) for source, _, _, _ in kept]),
-        )
+    def examples(self, mined: Mined) -> list[training.Examples]:
+        found = []
+        for kind, share in SHARES.items():
+            pairs = [(said, code) for _, its, said, code in mined if its == kind]
+            said, code = (self.matrix([pair[side] for pair in pairs]) for side in (0, 1))
+            found.append(training.Examples(said, code, share))
+        return found
 
     def questions(self, asked: evaluation.Questions) -> tuple[Any, Any, Sequence[int]]:
         queries, documents = (
@@ -189,16 +178,13 @@ def evaluate(asked: Sequence[evaluation.Questions]) -> dict[str, Any]:
     }
 
 
-def report(
-    sources: dict[str, Path], mined: Mined, terms: int, reached: dict[str, Any], *, whole: bool
-) -> None:
+def report(sources: dict[str, Path], mined: Mined, terms: int, reached: dict[str, Any]) -> None:
     counts = Counter((source, kind) for source, kind, _, _ in mined)
     manifest = {
         "version": VERSION,
         "terms": terms,
         "shared_rows": SHARED_ROWS,
         "dimensions": DIMENSIONS,
-        "teacher": "all layers" if whole else "word pieces",
         "seed": SEED,
         "epochs": EPOCHS,
         "sha256": hashlib.sha256(embedder.MODEL_FILE.read_bytes()).hexdigest(),
@@ -206,7 +192,7 @@ def report(
             name: {
                 "version": platform.python_version() if source.is_dir() else source.name.split("-")[1],
                 "sha256": None if source.is_dir() else hashlib.sha256(source.read_bytes()).hexdigest(),
-                "pairs": {kind: counts[name, kind] for kind in KINDS},
+                "pairs": {kind: counts[name, kind] for kind in SHARES},
             }
             for name, source in sources.items()
         },
@@ -214,12 +200,6 @@ def report(
     }
     (HERE / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     _tell(f"{VERSION}: {embedder.MODEL_FILE.stat().st_size:,} bytes, {reached['all queries']}")
-
-
-def _kept(file: Path, build: Any) -> Any:
-    if not file.exists():
-        file.write_bytes(pickle.dumps(build()))
-    return pickle.loads(file.read_bytes())
 
 
 def _unit(vectors: "Floats") -> "Floats":
@@ -234,4 +214,4 @@ def _tell(what: str) -> None:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), whole="--whole-teacher" in sys.argv[2:])
+    run(Path(sys.argv[1]))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import erf
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +25,8 @@ _EPSILON = 1e-12
 # More pieces than a term or a short sentence ever has.
 _MOST_PIECES = 64
 _LONGEST_WORD = 100
-_BATCH_PIECES = 4096
+# Small enough that what a layer works on stays in the cache.
+_BATCH_PIECES = 1024
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
@@ -57,13 +57,6 @@ class Teacher:
                 batch = numbers[start : start + size]
                 vectors[batch] = self._forward(np.array([tokens[number] for number in batch])).mean(axis=1)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-    def look_up(self, texts: Sequence[str]) -> "Floats":
-        """One unit row a text: the mean of its pieces as the first layer gets them, without their company."""
-        pieces = self._weights["embeddings.word_embeddings.weight"]
-        vectors = np.array([pieces[self._tokens(text)[1:-1]].mean(axis=0) for text in texts])
-        vectors -= vectors.mean(axis=0)
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(_EPSILON))
 
     def _tokens(self, text: str) -> list[int]:
         found = [piece for word in _TOKEN.findall(text.lower()) for piece in self._pieces_of(word)]
@@ -100,7 +93,10 @@ class Teacher:
             )
             state = self._normed(state + attended, layer + "attention.output.LayerNorm")
             inner = self._dense(state, layer + "intermediate.dense")
-            inner = inner * (0.5 + 0.5 * erf(inner / np.float32(np.sqrt(2))))
+            # The usual approximation of the Gaussian: a twentieth of the time of the error function.
+            inner *= 0.5 + 0.5 * np.tanh(
+                np.float32(np.sqrt(2 / np.pi)) * (inner + 0.044715 * inner**2 * inner)
+            )
             state = self._normed(
                 state + self._dense(inner, layer + "output.dense"), layer + "output.LayerNorm"
             )
@@ -118,7 +114,9 @@ class Teacher:
         return mixed.transpose(0, 2, 1, 3).reshape(texts, length, width)
 
     def _dense(self, state: "Floats", name: str) -> "Floats":
-        return state @ self._weights[name + ".weight"].T + self._weights[name + ".bias"]
+        # Of two dimensions, so that it is one large product and not one for each text.
+        product = state.reshape(-1, state.shape[-1]) @ self._weights[name + ".weight"].T
+        return (product + self._weights[name + ".bias"]).reshape(*state.shape[:-1], -1)
 
     def _normed(self, state: "Floats", name: str) -> "Floats":
         centred = state - state.mean(axis=-1, keepdims=True)

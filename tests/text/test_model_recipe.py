@@ -34,9 +34,8 @@ def manifest() -> Any:
     return json.loads((RECIPE / "manifest.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def corpus() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("model_corpus", RECIPE / "corpus.py")
+def step(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"model_{name}", RECIPE / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -44,6 +43,11 @@ def corpus() -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def corpus() -> ModuleType:
+    return step("corpus")
 
 
 def test_only_the_named_packages_are_mined() -> None:
@@ -75,6 +79,11 @@ def test_copies_of_what_is_evaluated_are_left_out(corpus: ModuleType, name: str)
     assert not corpus.is_mined(f"package/{name}/core.py")
     assert not corpus.is_mined(f"package/{name.title()}.py")
     assert not corpus.is_mined(f"package/_vendor/{name}.py")
+
+
+@pytest.mark.parametrize("path", ["scipy/sparse/tests/base.py", "setuptools/test/x.py", "a/test_b.py"])
+def test_tests_are_left_out(corpus: ModuleType, path: str) -> None:
+    assert not corpus.is_mined(path)
 
 
 def test_other_files_are_mined(corpus: ModuleType) -> None:
@@ -116,3 +125,13 @@ def test_licences_and_dead_code_describe_nothing(corpus: ModuleType, said: str) 
     assert not list(
         corpus.pairs(corpus.SourceFile("a.py", f"# {said}\nfor file in files:\n    close(file)\n"))
     )
+
+
+def test_identifiers_have_rows_where_many_say_them_and_come_behind_the_words() -> None:
+    pairs = [["readLine", "a"]] * 8 + [["openFile", "a"]] * 7
+    found = step("vocabulary").collect(pairs, ["english", "line"])
+    assert found.terms == ["a", "line", "read", "file", "open", "english", "readline"]
+    assert found.spoken == [*found.terms[:-1], "read line"]
+    assert found.simple == len(found.terms) - 1
+    assert found.shares[0] == 1.0
+    assert found.shares[-1] == found.shares[1] == 8 / 15
