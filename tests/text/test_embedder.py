@@ -77,6 +77,20 @@ def test_any_term_has_a_row() -> None:
     assert embedder.packaged().embed([dict.fromkeys(["\ud800", "\0", "日本語"], 1)]).any()
 
 
+def test_an_unknown_identifier_means_what_its_parts_mean() -> None:
+    whole, parts = embedder.packaged().embed(
+        [{"readNextLine_of": 1}, dict.fromkeys(["read", "next", "line", "of"], 1)]
+    )
+    assert np.array_equal(whole, parts)
+
+
+def test_an_identifier_that_the_model_knows_has_a_row_beside_its_parts(tmp_path: Path) -> None:
+    table = np.array([[3, 0, 0], [0, 4, 0], [0, 0, 12], [1, 1, 1]], dtype=np.int8)
+    embedder.dump(tmp_path / "model", version="v7", terms=("read", "line", "readline"), table=table)
+    (vector,) = embedder.load(tmp_path / "model").embed([{"readLine": 1}])
+    assert vector == pytest.approx(np.array([3, 4, 12]) / 13)
+
+
 def test_a_model_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
     table = np.arange(-8, 8, dtype=np.int8).reshape(4, 4)
     embedder.dump(tmp_path / "model", version="v7", terms=("one", "two", "three"), table=table)
