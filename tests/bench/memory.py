@@ -120,7 +120,7 @@ def measure_three(table: Table, trees: list[Tree]) -> None:
                 daemon.ask("query_hybrid", str(tree.root), next(texts))
             daemons.append(daemon)
             time.sleep(2)
-            sums.append(sum(proportional_bytes(one.process.pid) for one in daemons))
+            sums.append(together_bytes([one.process.pid for one in daemons]))
     share = sums[-1] / sums[0]
     table.add(
         "three repositories, beside one",
@@ -180,11 +180,17 @@ def set_limit(tree: Tree, limit_mb: int) -> None:
     (tree.root / FOLDER / "config.json").write_text(json.dumps({"daemon": {"memory_limit_mb": limit_mb}}))
 
 
-def proportional_bytes(pid: int) -> int:
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
-    assert found is not None
-    return int(found.group(1)) * 1024
+def together_bytes(pids: list[int]) -> int:
+    """What processes take together: what each holds alone, and once what they share, with whomever."""
+    alone, shared = 0, 0
+    for pid in pids:
+        found = dict(
+            re.findall(r"^(\w+):\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+        )
+        private = int(found["Private_Clean"]) + int(found["Private_Dirty"])
+        alone += private
+        shared = max(shared, int(found["Rss"]) - private)
+    return (alone + shared) * 1024
 
 
 if __name__ == "__main__":
