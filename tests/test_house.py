@@ -74,7 +74,7 @@ def test_every_module_opens_with_its_promise(file: Path) -> None:
 def test_only_one_module_knows_each_library() -> None:
     homes = {
         "tantivy": "store/fulltext.py",
-        "sqlite3": "store/catalogue.py",
+        "sqlite3": "store/database.py",
         "hnswlib": "store/graph.py",
         "platformdirs": "repository/repository.py",
         "rpyc": "daemon/connection.py",

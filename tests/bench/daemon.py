@@ -44,7 +44,10 @@ from tests.kit import Tree
 
 PING_BAR, READY_BAR_S, FIRST_BAR = 1.5, 0.150, 2.0
 MEMORY_BAR_BYTES, CPU_BAR, WAKEUPS_BAR = 5_000_000, 0.001, 1.0
+CROWD_BAR = 10
 PATIENCE_S = 60.0
+# A question that is none.
+PING = ""
 # More processes than this only take turns with the daemon.
 CLIENT_PROCESSES = 4
 NOT_SOURCE = shutil.ignore_patterns(".venv", "venv", "node_modules", "__pycache__", ".*_cache")
@@ -117,6 +120,7 @@ def measure(table: Table, tree: Tree, daemon: Daemon, texts: Iterator[str], *, q
     print(f"{cache['vectors']} vectors, {os.cpu_count()} cores")
     measure_ping(table, daemon, rounds=4 if quick else 20)
     measure_crowds(table, target, texts, quick=quick)
+    measure_a_hundred(table, daemon, target, texts)
     measure_uncached(table, target, texts, count=100 if quick else 500)
     measure_growth(table, daemon, target, texts, quick=quick)
     ask(target, [next(texts)])
@@ -174,6 +178,57 @@ def measure_crowds(table: Table, target: Target, texts: Iterator[str], *, quick:
                     print(f"    {error}")
                 table.add(f"  errors of {clients * each}", str(len(crowd.errors)), "0", met=not crowd.errors)
                 table.add("  p99 beside one client", f"{beside(p99, alone[keeps], 'ms')}")
+
+
+def measure_a_hundred(table: Table, daemon: Daemon, target: Target, texts: Iterator[str]) -> None:
+    """A hundred clients at once, with pings and with questions: how much longer each waits, and what they take."""
+    pid = daemon.process.pid
+    asked = [next(texts) for _ in range(50)]
+    ask(target, asked)
+    before = settled(pid)
+    for what, said in (("pings", [PING]), ("questions asked before", asked)):
+        alone = crowded(target, said, clients=1, each=300, keeps=True)
+        with Peak(pid) as peak:
+            crowd = crowded(target, said, clients=100, each=100, keeps=True)
+        table.add(f"100 clients x 100 {what}, errors", str(len(crowd.errors)), "0", met=not crowd.errors)
+        (p50, p99), (_, alone_p99) = percentiles(crowd.took_s), percentiles(alone.took_s)
+        table.add(
+            "  p99 beside one client",
+            beside(p99, alone_p99, "ms"),
+            f"{CROWD_BAR}x",
+            met=p99 <= CROWD_BAR * alone_p99,
+        )
+        table.add("  p50, and how many a second", f"{p50 * 1000:.1f} ms, {crowd.rate:.0f}/s")
+        met = peak.descriptors < 50 + 100 and peak.threads <= 100 + 10
+        table.add(
+            "  descriptors, threads at most", f"{peak.descriptors}, {peak.threads}", "149, 110", met=met
+        )
+    after = settled(pid)
+    met = all(now <= then for now, then in zip(after, before, strict=True))
+    table.add("descriptors, threads before and after", f"{before}, {after}", "the same", met=met)
+
+
+class Peak:
+    """The most descriptors and threads that a process had meanwhile."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self.descriptors = self.threads = 0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> "Peak":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._stopped.wait(0.02):
+            self.descriptors = max(self.descriptors, len(os.listdir(f"/proc/{self._pid}/fd")))
+            self.threads = max(self.threads, len(tasks(self._pid)))
 
 
 def measure_uncached(table: Table, target: Target, texts: Iterator[str], *, count: int) -> None:
@@ -281,6 +336,10 @@ class Client:
     def ask(self, text: str) -> float:
         began = time.perf_counter()
         self._number += 1
+        if text == PING:
+            self._connection.send(wire.call(self._number, wire.ROOT, "ping", ()))
+            self._replies.value(self._number)
+            return time.perf_counter() - began
         command = self._target.command(text, f"{id(self)}-{self._number}")
         self._connection.send(wire.call(self._number, wire.ROOT, "run", command))
         checked(self._replies.answer(self._number))

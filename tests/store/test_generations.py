@@ -143,7 +143,7 @@ def test_a_reader_keeps_its_generation_through_two_publications(index: Path) -> 
 def test_a_writer_waits_for_no_reader(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon reads as long as it lives, and whoever writes next would wait as well."""
     publish(rebuild(index), lambda writer: add(writer, "a.py", "one"))
-    monkeypatch.setattr("cidx.store.catalogue._BUSY_S", 60.0)
+    monkeypatch.setattr("cidx.store.database._BUSY_S", 60.0)
     with open_current(index):
         check = seal.Check(index)
         with Writer.update(index, model=MODEL, dimensions=DIMENSIONS, check=check) as writer:
