@@ -44,7 +44,7 @@ class Part(NamedTuple):
     def having(self, listed: bytes) -> Iterator[str]:
         """The terms that have this, of a list between newlines."""
         at = 0
-        while (found := self._next(listed, at)) > 0:
+        while (found := self._next(listed, at)) >= 0:
             start = listed.rfind(b"\n", 0, found + 1) + 1
             at = listed.index(b"\n", start)
             yield listed[start:at].decode()
