@@ -131,7 +131,10 @@ class Tree:
         return subprocess.Popen(
             [*interpreter, "-m", "cidx", *argv],
             cwd=self.root,
-            env=self.process_environment(**{"PYTHONPATH": str(Path(__file__).parents[1]), **extra}),
+            # Safe: a tree may have a package of the name that is run, as cidx's own sources.
+            env=self.process_environment(
+                **{"PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONSAFEPATH": "1", **extra}
+            ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

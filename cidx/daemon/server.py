@@ -397,7 +397,7 @@ class _Server:
     def _drain(self) -> None:
         """Let what runs finish; who only listens is told by the closed connection."""
         deadline = time.monotonic() + _DRAIN_S
-        while self.service.is_working and time.monotonic() < deadline:
+        while (self._unserved or self.service.is_working) and time.monotonic() < deadline:
             time.sleep(0.01)
         # Whoever watches it is told with its end.
         self._warm.jobs.leave()

@@ -46,9 +46,16 @@ def _copy(theirs: layout.Base, ours: layout.Base, model: str) -> bool:
             return False
         catalogue.copy_to(ours.catalogue)
         shutil.copyfile(theirs.vectors, ours.vectors)
-        shutil.copytree(theirs.fulltext, ours.fulltext, ignore=shutil.ignore_patterns("*.lock"))
+        ignored = shutil.ignore_patterns("*.lock")
+        shutil.copytree(theirs.fulltext, ours.fulltext, ignore=ignored, copy_function=_copy_if_there)
         now: int = catalogue.meta("generation")
     with contextlib.closing(Catalogue.open_to_read(ours.catalogue)) as copied:
         overtaken = now - copied.meta("generation")
     # Of a full text that was committed meanwhile, files may be missing.
     return overtaken <= 1 and not fulltext.damage(ours.fulltext)
+
+
+def _copy_if_there(source: str, target: str) -> None:
+    """Files that no commit names yet come and go while somebody writes."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copyfile(source, target)

@@ -116,13 +116,13 @@ def test_what_is_given_up_first_is_what_is_missed_least() -> None:
 @pytest.mark.usefixtures("hurried")
 def test_what_would_not_fit_is_not_taken_back() -> None:
     trim()
-    hoard = Hoard(MB, 60 * MB)
+    hoard = Hoard(MB, max(60 * MB, private_bytes()))
     limit = private_bytes() * 100 // 95
     keeper = Keeper(hoard, lambda: limit, lambda _: None)
     keeper.look()
     assert hoard.is_lean
     # Calm without it, high with it.
-    limit = (private_bytes() + 30 * MB) * 10 // 7
+    limit = private_bytes() * 2
     keeper.look()
     assert (keeper.level, hoard.is_lean) == (Level.CALM, True)
     limit *= 2

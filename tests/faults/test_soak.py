@@ -17,7 +17,7 @@ SECONDS, RATE = 180.0, 12.0
 @pytest.mark.timeout(400)
 def test_three_minutes_of_everything_fail_nowhere_and_take_no_more_memory(tree: Tree) -> None:
     shutil.copytree(
-        CHECKOUT / "cidx", tree.root / "cidx", ignore=shutil.ignore_patterns("__pycache__", "*.bin")
+        CHECKOUT / "cidx", tree.root / "sources", ignore=shutil.ignore_patterns("__pycache__", "*.bin")
     )
     tree.commit()
     tree.index()
