@@ -213,9 +213,9 @@ def test_every_store_meets_the_full_disk(disk: Disk, clear: bool, stride: int) -
             assert current_content(tree) == before
             assert len([*tree.repository.index_folder.glob("base-*")]) == 1
         disk.leave(ROOM)
-    assert {"vectors", "fulltext", "catalogue"} <= set(met)
+    assert {"vectors", "fulltext", "database"} <= set(met)
     # A new catalogue needs more than it keeps: what fits it leaves room for the pointer.
-    assert not clear or met[-1] == "catalogue"
+    assert not clear or met[-1] == "database"
     assert_equals_rebuild(tree)
 
 
