@@ -49,9 +49,9 @@ def inherited(environment: MutableMapping[str, str]) -> Listener | None:
 
 def bind(path: Path) -> Listener:
     """A socket of our own, for the foreground. One that somebody answers on is never taken over."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _bind(listener, path)
     except OSError as error:
         listener.close()

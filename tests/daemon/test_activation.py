@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from rpyc.utils.factory import unix_connect
 
-from cidx.api.errors import CidxError
+from cidx.api.errors import CidxError, Code
 from cidx.client import wire
 from cidx.client.replies import Replies, usual
 from cidx.daemon import activation
@@ -343,3 +343,12 @@ def test_launchd_hands_over_only_once(launchd: str) -> None:
     with pytest.raises(CidxError) as raised:
         activation.launchd_descriptors("twice", launchd)
     assert os.strerror(errno.EALREADY) in raised.value.why
+
+
+def test_a_file_in_the_place_of_the_runtime_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "cidx").write_text("in the way")
+    with pytest.raises(CidxError) as caught:
+        activation.bind(tmp_path / "cidx" / "one.sock")
+    assert caught.value.code is Code.UNREACHABLE
+    assert caught.value.what == f"the socket {tmp_path / 'cidx' / 'one.sock'} can't be made"
+    assert caught.value.why == "File exists"
