@@ -50,18 +50,16 @@ class Answers:
                 self._drop(next(iter(self._kept)))
 
     @property
-    def keeps(self) -> bool:
+    def are_kept(self) -> bool:
         """Whether answers are kept at all."""
         return self._keeps
 
-    def begin(self) -> None:
-        """Keep answers from now on."""
-        self._keeps = True
-
-    def stop(self) -> None:
-        """Keep none until told to begin again."""
-        self._keeps = False
-        self.clear()
+    @are_kept.setter
+    def are_kept(self, whether: bool) -> None:
+        with self._lock:
+            self._keeps = whether
+            if not whether:
+                self._forget()
 
     def clear(self) -> None:
         with self._lock:

@@ -215,13 +215,11 @@ class Warm:
 
     @property
     def keeps_answers(self) -> bool:
-        return self._answers.keeps
+        return self._answers.are_kept
 
     def keep_answers(self, whether: bool) -> None:
-        if whether:
-            self._answers.begin()
-        else:
-            self._answers.stop()
+        self._answers.are_kept = whether
+        if not whether:
             self._vitals.event("answers_dropped")
 
     def open_anew(self, *, lean: bool) -> None:

@@ -26,6 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 
+from cidx.daemon.process import private_bytes
 from cidx.repository.repository import FOLDER
 from tests.bench import soak
 from tests.bench.daemon import Table, explained, questions, workplace
@@ -80,11 +81,11 @@ def measure_steps(table: Table, tree: Tree) -> None:
             for _ in range(400):
                 connection.root.query_hybrid(str(tree.root), next(texts), limit=100)
             held = status(connection)
-            before = soak.own_bytes(daemon.process.pid)
+            before = private_bytes(daemon.process.pid)
             answers_mb = held["cache"]["answer_bytes"] / MB
             set_limit(tree, int(before / MB / 0.8))
             time.sleep(STEP_S)
-            pressed = soak.own_bytes(daemon.process.pid)
+            pressed = private_bytes(daemon.process.pid)
             assert status(connection)["cache"]["answers"] == 0
             table.add("answers kept, about", f"{answers_mb:.1f} MB")
             given = (before - pressed) / MB
@@ -97,7 +98,7 @@ def measure_steps(table: Table, tree: Tree) -> None:
             set_limit(tree, int(pressed / MB / 0.95))
             time.sleep(STEP_S)
             found = status(connection)
-            lean = soak.own_bytes(daemon.process.pid)
+            lean = private_bytes(daemon.process.pid)
             table.add(
                 "above the bare daemon before, and lean",
                 f"{(pressed - bare) / MB:.1f}, {(lean - bare) / MB:.1f} MB",
@@ -150,7 +151,7 @@ class Sampler:
     def _sample(self, pid: int) -> None:
         while not self._stopped.wait(SAMPLE_S):
             try:
-                self.samples.append(soak.own_bytes(pid))
+                self.samples.append(private_bytes(pid))
             except (FileNotFoundError, ValueError):
                 return
 
@@ -168,7 +169,7 @@ def bare_bytes(daemon: Daemon) -> int:
     """Once everything is imported and nothing is open."""
     daemon.ask("ping")
     time.sleep(1)
-    return soak.own_bytes(daemon.process.pid)
+    return private_bytes(daemon.process.pid)
 
 
 def status(connection: Any) -> dict[str, dict[str, Any]]:

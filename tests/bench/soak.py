@@ -14,7 +14,6 @@ changes on disk, so don't edit `cidx/` meanwhile.
 import argparse
 import json
 import random
-import resource
 import sys
 import threading
 import time
@@ -26,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from rpyc.utils.factory import unix_connect
 
+from cidx.daemon.process import private_bytes
 from tests.bench.chart import Panel, svg
 from tests.bench.daemon import CHECKOUT, explained, questions, workplace
 from tests.daemon.kit import Daemon, serving
@@ -136,7 +136,7 @@ def run(
         try:
             next_word = 60.0
             while soak.now < seconds and daemon.process.poll() is None:
-                soak.memory.append((soak.now, own_bytes(daemon.process.pid) / MB))
+                soak.memory.append((soak.now, private_bytes(daemon.process.pid) / MB))
                 if loud and soak.now > next_word:
                     print(
                         f"{soak.now / 60:.0f} min, {len(soak.took)} asked, {soak.memory[-1][1]:.1f} MB",
@@ -223,12 +223,6 @@ def judge(soak: Soak) -> Result:
         p99_first_ms=_percentile(thirds[0], 0.99) * 1000,
         p99_last_ms=_percentile(thirds[1], 0.99) * 1000,
     )
-
-
-def own_bytes(pid: int) -> int:
-    """Memory that the process holds alone, as the daemon counts it."""
-    _, resident, shared, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
-    return (resident - shared) * resource.getpagesize()
 
 
 def plot(soak: Soak, found: Result) -> str:

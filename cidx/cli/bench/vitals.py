@@ -4,14 +4,15 @@ import os
 import subprocess
 from pathlib import Path
 
+from cidx.daemon import process
+
 
 def private_bytes(pid: int) -> int:
-    """What the process holds for itself alone; where there is no /proc, all that it holds. 0 once it is gone."""
+    """What the process holds for itself alone; 0 once it is gone."""
     try:
-        _, resident, shared = map(int, Path(f"/proc/{pid}/statm").read_text().split()[:3])
+        return process.private_bytes(pid)
     except (OSError, ValueError):
-        return int(_ps(pid, "rss") or 0) * 1024
-    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
+        return 0
 
 
 def cpu_s(pid: int) -> float:
@@ -20,7 +21,7 @@ def cpu_s(pid: int) -> float:
         # The name, in brackets, may hold anything.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return seconds(_ps(pid, "time"))
+        return seconds(_time_as_ps_says(pid))
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -33,8 +34,8 @@ def seconds(time: str) -> float:
     return found + int(days or 0) * 86_400
 
 
-def _ps(pid: int, column: str) -> str:
-    command = ["ps", "-o", f"{column}=", "-p", str(pid)]
+def _time_as_ps_says(pid: int) -> str:
+    command = ["ps", "-o", "time=", "-p", str(pid)]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     except OSError:
