@@ -185,19 +185,7 @@ def content(snapshot: Snapshot) -> dict[str, Any]:
     }  # type: ignore[arg-type]
     return {
         "files": sorted((f.path, f.digest, f.language, f.skipped) for f in catalogue.files()),
-        "chunks": sorted(
-            (
-                c.path,
-                c.span.start_line,
-                c.span.end_line,
-                c.span.symbol,
-                c.span.kind,
-                c.span.header,
-                c.key,
-                vectors[c.row],
-            )
-            for c in chunks
-        ),
+        "chunks": sorted((c.path, *c.span, c.key, vectors[c.row]) for c in chunks),
         "symbols": sorted(
             (path, s.path, s.kind, s.start_line, s.end_line) for path, s in catalogue.symbols()
         ),

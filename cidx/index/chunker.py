@@ -10,6 +10,7 @@ above a definition go with it, blank lines with what is above them. Small neighb
 """
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -62,7 +63,22 @@ def outline(source: bytes, language: str, *, patient: bool = True) -> Outline:
     found = Found(by_lines(lines)) if by_lines else read(source, language, patient=patient)
     if found is None:
         return Outline(spans(lines, (), limit_bytes=ROWS_BYTES if language in _ROWS else TEXT_BYTES))
-    return Outline(spans(lines, found.definitions), tuple(map(_symbol, found.definitions)), found.references)
+    cut = _with_names(spans(lines, found.definitions), found.definitions)
+    return Outline(cut, tuple(map(_symbol, found.definitions)), found.references)
+
+
+def _with_names(cut: Sequence[Span], definitions: Iterable[Definition]) -> tuple[Span, ...]:
+    """Each span with the names that stand in it, but for that of its symbol."""
+    starts = [span.start_line for span in cut]
+    names: dict[int, list[str]] = defaultdict(list)
+    for definition in definitions:
+        place = bisect_right(starts, definition.header_line) - 1
+        if definition.path != cut[place].symbol:
+            names[place].append(definition.name)
+    return tuple(
+        span._replace(names="\n".join(names[place])) if place in names else span
+        for place, span in enumerate(cut)
+    )
 
 
 def _symbol(definition: Definition) -> Symbol:

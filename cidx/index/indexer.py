@@ -285,7 +285,9 @@ class _Run:
 
     def _add_file(self, read: Read, rows: Mapping[bytes, int]) -> None:
         chunks = [
-            NewChunk(piece.span, rows[piece.key], piece.body, _stems_of(piece.span.symbol))
+            NewChunk(
+                piece.span, rows[piece.key], piece.body, _stems_of(f"{piece.span.symbol} {piece.span.names}")
+            )
             for piece in read.pieces
         ]
         path = read.file.path.decode("utf-8", "replace")

@@ -23,6 +23,7 @@ class Weights:
     definition: float = 4.0
     export: float = 4.0
     name: float = 0.2
+    other_name: float = 0.1
     file_name: float = 0.25
     folder: float = 0.5
     coherence: float = 0.2
@@ -38,7 +39,7 @@ class Weights:
 # How to do without each part.
 PARTS: Mapping[str, Callable[[Weights], Weights]] = {
     "definitions": lambda weights: replace(weights, definition=0.0),
-    "names": lambda weights: replace(weights, name=0.0),
+    "names": lambda weights: replace(weights, name=0.0, other_name=0.0),
     "file-names": lambda weights: replace(weights, file_name=0.0),
     "folders": lambda weights: replace(weights, folder=0.0),
     "abbreviations": lambda weights: replace(weights, abbreviation=0.0),
@@ -123,7 +124,7 @@ class Ranking:
         defines, exports = self.weights.definition * meant, self.weights.export * meant
         of_files: dict[int, tuple[float, float]] = {}
         found: dict[int, list[tuple[float, int]]] = {}
-        for id_, file, _, symbol in candidates:
+        for id_, file, _, symbol, names in candidates:
             if file not in of_files:
                 of_files[file] = self._of_file(bearings[file])
                 found[file] = []
@@ -134,6 +135,8 @@ class Ranking:
                 own += exports
             if symbol and self._says(symbol):
                 own += self.weights.name
+            elif names and any(map(self._says, names.split("\n"))):
+                own += self.weights.other_name
             found[file].append((-relevance[id_] * own * factor, id_))
         for chunks in found.values():
             chunks.sort()

@@ -42,7 +42,8 @@ CREATE TABLE file (
 CREATE TABLE embedding (row INTEGER PRIMARY KEY, key BLOB NOT NULL);
 CREATE TABLE chunk (
     id INTEGER PRIMARY KEY, file INTEGER NOT NULL, start_line INTEGER NOT NULL, end_line INTEGER NOT NULL,
-    row INTEGER NOT NULL, symbol TEXT NOT NULL, kind TEXT NOT NULL, header TEXT NOT NULL);
+    row INTEGER NOT NULL, symbol TEXT NOT NULL, kind TEXT NOT NULL, header TEXT NOT NULL,
+    names TEXT NOT NULL);
 CREATE TABLE symbol (
     name TEXT NOT NULL, file INTEGER NOT NULL, number INTEGER NOT NULL, scope TEXT NOT NULL, kind TEXT NOT NULL,
     start_line INTEGER NOT NULL, end_line INTEGER NOT NULL, PRIMARY KEY (name, file, number)) WITHOUT ROWID;
@@ -65,7 +66,7 @@ _REFERENCE_KINDS = ("import", "call", "inherit")
 _FILES = "SELECT id, path, stamp, digest, language, skipped FROM file"
 _CHUNKS = """
 SELECT chunk.id, chunk.file, file.path, file.language, chunk.start_line, chunk.end_line, chunk.symbol,
-       chunk.kind, chunk.header, chunk.row, embedding.key
+       chunk.kind, chunk.header, chunk.names, chunk.row, embedding.key
 FROM chunk JOIN file ON file.id = chunk.file JOIN embedding ON embedding.row = chunk.row
 """
 # The chunk of a line, in a file that is still there.
@@ -82,11 +83,11 @@ WHERE reference.name = ? AND reference.kind = 0 AND reference.line BETWEEN chunk
 _REMEMBER = """
 INSERT OR REPLACE INTO former
 SELECT path, file.id, digest, language,
-       json_group_array(json_array(start_line, end_line, symbol, chunk.kind, header)), ?
+       json_group_array(json_array(start_line, end_line, symbol, chunk.kind, header, names)), ?
 FROM file JOIN chunk ON chunk.id >= file.first_chunk AND chunk.id < file.first_chunk + file.chunks
 WHERE file.id = ? AND skipped = '' GROUP BY file.id
 """
-_CANDIDATES = "SELECT id, file, row, symbol FROM chunk"
+_CANDIDATES = "SELECT id, file, row, symbol, names FROM chunk"
 
 
 class Catalogue(Database):
@@ -312,11 +313,11 @@ class Catalogue(Database):
 
     def add_chunks(self, file: int, first_id: int, chunks: Sequence[NewChunk]) -> None:
         self._many(
-            "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     first_id + offset, file, chunk.span.start_line, chunk.span.end_line, chunk.row,
-                    chunk.span.symbol, chunk.span.kind, chunk.span.header,
+                    chunk.span.symbol, chunk.span.kind, chunk.span.header, chunk.span.names,
                 )
                 for offset, chunk in enumerate(chunks)
             ),
@@ -385,4 +386,4 @@ def _checksum(name: str) -> int:
 
 
 def _chunk_row(row: tuple[Any, ...]) -> ChunkRow:
-    return ChunkRow(row[0], row[1], row[2], row[3], Span(*row[4:9]), row[9], row[10])
+    return ChunkRow(row[0], row[1], row[2], row[3], Span(*row[4:10]), row[10], row[11])

@@ -23,7 +23,8 @@ class Span(NamedTuple):
 
     `symbol` is the path of the one definition that the chunk shows (or is a piece of), else of what
     encloses it, else empty. `header` is the signature line of that definition when the chunk itself
-    does not show it: the second piece of a long function still knows whose piece it is.
+    does not show it: the second piece of a long function still knows whose piece it is. `names` are those of
+    the other definitions that the chunk shows, a line each: small ones share a chunk.
     """
 
     start_line: int
@@ -31,6 +32,7 @@ class Span(NamedTuple):
     symbol: str = ""
     kind: str = ""
     header: str = ""
+    names: str = ""
 
 
 class Reference(NamedTuple):
@@ -102,6 +104,7 @@ class Candidate(NamedTuple):
     file: int
     row: int
     symbol: str
+    names: str
 
 
 class ChunkRow(NamedTuple):

@@ -54,6 +54,18 @@ def test_a_small_file_is_one_chunk_and_shows_its_only_definition() -> None:
     check("python", "import os", "1-1")
 
 
+def test_a_chunk_has_the_names_of_all_that_it_shows_but_for_its_symbol() -> None:
+    def names(source: str) -> list[tuple[str, str]]:
+        return [(span.symbol, span.names) for span in outline(source.encode(), "python").spans]
+
+    assert names("def f(): ...\n\ndef g(): ...\n") == [("", "f\ng")]
+    assert names("class Thing:\n    def read(self): ...\n\n    def write(self): ...\n") == [
+        ("Thing", "read\nwrite")
+    ]
+    assert names(f"import os\n\ndef f():\n{body(20)}\ndef g():\n{body(20)}") == [("f", ""), ("g", "")]
+    assert names("x\n") == [("", "")]
+
+
 def test_functions_of_a_fair_size_are_chunks_of_their_own() -> None:
     source = "import os\n" + "".join(f"\n\ndef f{n}():\n{body(20)}" for n in range(3))
     check("python", source, "1-26 function f0", "27-49 function f1", "50-70 function f2")

@@ -66,7 +66,10 @@ def test_a_worktree_whose_others_have_no_index_begins_anew(tree: Tree, tmp_path:
 
 def test_what_a_path_held_last_is_known_when_it_comes_back(tree: Tree) -> None:
     """Also after other changes; nothing of it is parsed again, so a file has the id that its symbols lie under."""
-    old = {f"f{n}.py": f"import os\n\n\ndef f{n}():\n    return os.getpid()\n" for n in range(20)}
+    old = {
+        f"f{n}.py": f"import os\n\ndef f{n}():\n    return os.getpid()\n\ndef g{n}(): ...\n"
+        for n in range(20)
+    }
     tree.write(old).index()
     first = ids(tree)
     with tree.snapshot() as snapshot:

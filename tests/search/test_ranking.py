@@ -21,13 +21,20 @@ def check(
     paths: Mapping[int, str],
     files: Mapping[int, int] | None = None,
     symbols: Mapping[int, str] | None = None,
+    names: Mapping[int, str] | None = None,
     relevance: Mapping[int, float] = EQUAL,
     defining: frozenset[int] = frozenset(),
     exporting: frozenset[int] = frozenset(),
 ) -> None:
     """The order of the chunks, each in the file of its number if not said otherwise, which this part makes."""
     candidates = [
-        Candidate(chunk, (files or {}).get(chunk, chunk), chunk, (symbols or {}).get(chunk, ""))
+        Candidate(
+            chunk,
+            (files or {}).get(chunk, chunk),
+            chunk,
+            (symbols or {}).get(chunk, ""),
+            (names or {}).get(chunk, ""),
+        )
         for chunk in relevance
     ]
 
@@ -60,6 +67,18 @@ def test_a_name_that_says_what_was_asked_comes_first() -> None:
         [2, 3, 1],
         part="names",
         symbols=symbols,
+        paths={1: "a", 2: "b", 3: "c"},
+    )
+
+
+def test_one_of_several_names_that_says_what_was_asked_comes_first() -> None:
+    """And comes behind a chunk that is of nothing else."""
+    check(
+        "when files are rotated at night",
+        [3, 2, 1],
+        part="names",
+        symbols={3: "Thing.rotate"},
+        names={1: "load\nsave", 2: "open_file\nrotate\nclose"},
         paths={1: "a", 2: "b", 3: "c"},
     )
 
