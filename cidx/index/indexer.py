@@ -286,7 +286,11 @@ class _Run:
     def _add_file(self, read: Read, rows: Mapping[bytes, int]) -> None:
         chunks = [
             NewChunk(
-                piece.span, rows[piece.key], piece.body, _stems_of(f"{piece.span.symbol} {piece.span.names}")
+                piece.span,
+                piece.size_bytes,
+                rows[piece.key],
+                piece.body,
+                _stems_of(f"{piece.span.symbol} {piece.span.names}"),
             )
             for piece in read.pieces
         ]

@@ -48,9 +48,10 @@ class Task(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A chunk on its way: its content's key and what full text gets of it."""
+    """A chunk on its way: its content's size and key, and what full text gets of it."""
 
     span: Span
+    size_bytes: int
     key: bytes
     body: str
 
@@ -194,7 +195,7 @@ class Reader:
         said = Counter(words(f"{span.header}\n{text}" if span.header else text))
         key = source.content_key(span.header, content)
         vectors.want(key, said)
-        return Piece(span, key, self._memo.body(said))
+        return Piece(span, len(content), key, self._memo.body(said))
 
 
 class _Vectors:

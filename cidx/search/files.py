@@ -5,7 +5,7 @@ import io
 import os
 import stat
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -47,17 +47,39 @@ class Texts:
         self._root = os.fsencode(root)
         self._limit = limit
         self._trusted = {self._root: True}
+        self._changed: dict[bytes, bytes | None] = {}
 
     def read(self, path: bytes) -> bytes | None:
         """The text of a file in UTF-8; None where it can't be read, or lies behind a link.
 
         Raises where that is so for want of descriptors or memory: a hit must not be missing for that.
         """
+        return self._read(path, lambda file: encoding.utf8(source.read(file, limit=self._limit).data))
+
+    def place(self, chunk: ChunkRow) -> "Placed | None":
+        """A chunk where its lines stand now; None where its file can't be read, or has become too short.
+
+        Of a file that is as it was indexed no more than these lines is read.
+        """
+        content = self._as_indexed(chunk)
+        if content is not None:
+            return Placed(chunk, content, stale=False)
+        if chunk.path not in self._changed:
+            self._changed[chunk.path] = self.read(chunk.path)
+        text = self._changed[chunk.path]
+        return place(chunk, text) if text is not None else None
+
+    def _as_indexed(self, chunk: ChunkRow) -> bytes | None:
+        start, size, stamp = chunk.start_byte, chunk.size_bytes, chunk.stamp
+        content = self._read(chunk.path, lambda file: source.read_part(file, start, size, stamped=stamp))
+        if content is None or source.content_key(chunk.span.header, content) != chunk.key:
+            return None
+        return content
+
+    def _read(self, path: bytes, read: Callable[[bytes], bytes | None]) -> bytes | None:
         file = self._root + b"/" + path
         try:
-            if not self._may_enter(os.path.dirname(file)):
-                return None
-            return encoding.utf8(source.read(file, limit=self._limit).data)
+            return read(file) if self._may_enter(os.path.dirname(file)) else None
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
                 raise

@@ -59,6 +59,9 @@ _MENTIONED = 0.125
 _NEIGHBOURS = (1.0, 0.5, 0.25)
 # Shorter words abbreviate nothing.
 _SHORTEST = 3
+# A stem of any length begins with so many letters of its word; what stands before the first word of a name.
+_SURE = 3
+_NO_LETTERS = "_$@#~"
 # What is worth this is scored one half.
 _HALF = 0.5
 
@@ -89,7 +92,7 @@ class Ranking:
         self._abbreviations = {
             subject[:end] for subject in self._abbreviated for end in range(_SHORTEST, len(subject) + 1)
         }
-        self._beginnings = tuple({subject[:2] for subject in subjects})
+        self._beginnings = tuple({subject[:_SURE] for subject in subjects})
 
     def first(
         self,
@@ -133,7 +136,7 @@ class Ranking:
                 own += defines
             elif id_ in self.exporting:
                 own += exports
-            if symbol and self._says(symbol):
+            if symbol and self._says(symbol[max(symbol.rfind(" "), symbol.rfind(".")) + 1 :]):
                 own += self.weights.name
             elif names and any(map(self._says, names.split("\n"))):
                 own += self.weights.other_name
@@ -142,16 +145,13 @@ class Ranking:
             chunks.sort()
         return found
 
-    def _says(self, symbol: str) -> bool:
-        """Whether the query says all of a symbol's own name."""
-        known = _NAMES.get(symbol)
-        if known is None:
-            name = symbol[max(symbol.rfind(" "), symbol.rfind(".")) + 1 :].lstrip("_").lower()
-            # A stem begins as its word does: most names are told by that, in a tenth of the time.
-            if name.isascii() and not name.startswith(self._beginnings):
+    def _says(self, name: str) -> bool:
+        """Whether the query says all of a name."""
+        # Most names are told by how their words begin, in a tenth of the time that the stems of these take.
+        for word in name.strip(_NO_LETTERS).lower().split("_"):
+            if word and not word.startswith(self._beginnings):
                 return False
-            known = _NAMES[symbol]
-        return known <= self.intent.subjects
+        return _NAMES[name] <= self.intent.subjects
 
     def _spread(
         self, by_file: Mapping[int, Sequence[tuple[float, int]]], bearings: Mapping[int, Bearing]
@@ -210,20 +210,16 @@ def score(worth: float) -> float:
 
 
 class _Names(dict[str, frozenset[str]]):
-    """The stems of the parts of a symbol's own name: of `Thing.read_file` those of `read_file`.
-
-    Kept for what was looked at lately: the same are candidates again and again.
-    """
+    """The stems of the parts of names. Kept for what was looked at lately: the same are candidates again and again."""
 
     CAPACITY = 20_000
 
-    def __missing__(self, symbol: str) -> frozenset[str]:
+    def __missing__(self, name: str) -> frozenset[str]:
         if len(self) >= self.CAPACITY:
             self.clear()
-        last = symbol[max(symbol.rfind(" "), symbol.rfind(".")) + 1 :]
-        parts = terms(last)
+        parts = terms(name)
         # A name without a part (an operator) is said by nothing.
-        found = self[symbol] = frozenset(map(stem, parts[1:] or parts)) or frozenset((symbol,))
+        found = self[name] = frozenset(map(stem, parts[1:] or parts)) or frozenset((name,))
         return found
 
 

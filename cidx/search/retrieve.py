@@ -17,7 +17,7 @@ from cidx.api.errors import NotIndexed
 from cidx.api.query import Mode, Query
 from cidx.search import fusion, intent, roles
 from cidx.search.candidates import Found, Looking, Within, within
-from cidx.search.files import Texts, hit, place
+from cidx.search.files import Texts, hit
 from cidx.search.laps import Laps
 from cidx.search.ranking import Ranked, Ranking, Weights, score
 from cidx.search.roles import Bearing
@@ -166,13 +166,8 @@ def _vector(snapshot: Snapshot, mode: Mode, text: str, embedder: Embedder) -> "N
 def _hits(ranked: Iterator[_Shown], snapshot: Snapshot, root: Path) -> Iterator[Hit]:
     """Read the lines of each hit; a file that is gone has nothing to show and is passed over."""
     texts = Texts(root, limit=snapshot.largest_file_bytes)
-    read: dict[bytes, bytes | None] = {}
     while part := list(islice(ranked, _SHOWN)):
         chunks = {chunk.id: chunk for chunk in snapshot.catalogue.chunks(one.chunk for one in part)}
         for one in part:
-            chunk = chunks[one.chunk]
-            if chunk.path not in read:
-                read[chunk.path] = texts.read(chunk.path)
-            text = read[chunk.path]
-            if text is not None and (placed := place(chunk, text)) is not None:
+            if (placed := texts.place(chunks[one.chunk])) is not None:
                 yield hit(placed, score=one.score, scores=one.scores, matched_by=one.scores)

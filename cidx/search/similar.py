@@ -10,7 +10,7 @@ from cidx.api.answer import Hit
 from cidx.api.errors import CidxError, Code
 from cidx.api.query import Mode, Query
 from cidx.search.candidates import Looking, within
-from cidx.search.files import Texts, hit, place
+from cidx.search.files import Texts, hit
 from cidx.search.fusion import clip
 from cidx.search.lines import Check
 from cidx.search.names import chunk_at
@@ -46,8 +46,7 @@ def similar(snapshot: Snapshot, query: Query, *, root: Path, check: Check) -> It
     rows = snapshot.catalogue.chunks(near)
     for row in sorted(rows, key=lambda row: (-near[row.id], row.path, row.span.start_line)):
         check()
-        data = texts.read(row.path)
-        if data is not None and (placed := place(row, data)) is not None:
+        if (placed := texts.place(row)) is not None:
             cosine = near[row.id]
             yield hit(placed, score=clip(cosine), scores={"semantic": cosine}, matched_by=("semantic",))
 

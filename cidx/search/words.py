@@ -67,9 +67,7 @@ def like(snapshot: Snapshot, query: Query, *, root: Path) -> Iterator[Hit]:
     texts = Texts(root, limit=snapshot.largest_file_bytes)
     known = _Likeness(wanted, distance)
     for chunk in _placed(snapshot, scores):
-        data = texts.read(chunk.path)
-        placed = files.place(chunk, data) if data is not None else None
-        if placed is not None:
+        if (placed := texts.place(chunk)) is not None:
             raw = scores[chunk.id]
             yield files.hit(
                 placed,

@@ -9,6 +9,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, count
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ CREATE TABLE embedding (row INTEGER PRIMARY KEY, key BLOB NOT NULL);
 CREATE TABLE chunk (
     id INTEGER PRIMARY KEY, file INTEGER NOT NULL, start_line INTEGER NOT NULL, end_line INTEGER NOT NULL,
     row INTEGER NOT NULL, symbol TEXT NOT NULL, kind TEXT NOT NULL, header TEXT NOT NULL,
-    names TEXT NOT NULL);
+    names TEXT NOT NULL, start_byte INTEGER NOT NULL, size_bytes INTEGER NOT NULL);
 CREATE TABLE symbol (
     name TEXT NOT NULL, file INTEGER NOT NULL, number INTEGER NOT NULL, scope TEXT NOT NULL, kind TEXT NOT NULL,
     start_line INTEGER NOT NULL, end_line INTEGER NOT NULL, PRIMARY KEY (name, file, number)) WITHOUT ROWID;
@@ -66,7 +67,8 @@ _REFERENCE_KINDS = ("import", "call", "inherit")
 _FILES = "SELECT id, path, stamp, digest, language, skipped FROM file"
 _CHUNKS = """
 SELECT chunk.id, chunk.file, file.path, file.language, chunk.start_line, chunk.end_line, chunk.symbol,
-       chunk.kind, chunk.header, chunk.names, chunk.row, embedding.key
+       chunk.kind, chunk.header, chunk.names, chunk.row, embedding.key,
+       file.stamp, chunk.start_byte, chunk.size_bytes
 FROM chunk JOIN file ON file.id = chunk.file JOIN embedding ON embedding.row = chunk.row
 """
 # The chunk of a line, in a file that is still there.
@@ -312,14 +314,16 @@ class Catalogue(Database):
         self._run("UPDATE file SET stamp = ? WHERE id = ?", (stamp, id_))
 
     def add_chunks(self, file: int, first_id: int, chunks: Sequence[NewChunk]) -> None:
+        """All of a file's, in order."""
+        starts = accumulate((chunk.size_bytes for chunk in chunks), initial=0)
         self._many(
-            "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
-                    first_id + offset, file, chunk.span.start_line, chunk.span.end_line, chunk.row,
-                    chunk.span.symbol, chunk.span.kind, chunk.span.header, chunk.span.names,
+                    id_, file, chunk.span.start_line, chunk.span.end_line, chunk.row,
+                    chunk.span.symbol, chunk.span.kind, chunk.span.header, chunk.span.names, start, chunk.size_bytes,
                 )
-                for offset, chunk in enumerate(chunks)
+                for id_, chunk, start in zip(count(first_id), chunks, starts, strict=False)
             ),
         )  # fmt: skip
 
@@ -386,4 +390,4 @@ def _checksum(name: str) -> int:
 
 
 def _chunk_row(row: tuple[Any, ...]) -> ChunkRow:
-    return ChunkRow(row[0], row[1], row[2], row[3], Span(*row[4:10]), row[10], row[11])
+    return ChunkRow(row[0], row[1], row[2], row[3], Span(*row[4:10]), *row[10:])

@@ -22,7 +22,7 @@ from cidx.api.errors import CidxError, Code, Damaged, NotIndexed
 # 3: full text marks where words are that are too long to be terms.
 # 4: full text holds stems of the names in symbols and paths.
 # 5: what a path held before.
-# 6: the names of all definitions that a chunk shows.
+# 6: the names of all definitions that a chunk shows, and where its bytes are.
 FORMAT = 6
 
 POINTER = "current"

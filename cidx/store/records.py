@@ -89,9 +89,10 @@ class NewFile(NamedTuple):
 
 
 class NewChunk(NamedTuple):
-    """A chunk to be added: its lines, its vector's row, and the terms it is found by."""
+    """A chunk to be added: its lines and their size, its vector's row, and the terms it is found by."""
 
     span: Span
+    size_bytes: int
     row: int
     body: str
     symbol_terms: str
@@ -108,7 +109,10 @@ class Candidate(NamedTuple):
 
 
 class ChunkRow(NamedTuple):
-    """A chunk of the catalogue with what a hit shows of its file. `key` is `content_key` of its text."""
+    """A chunk of the catalogue with what a hit shows of its file. `key` is `content_key` of its text.
+
+    In a file that has this stamp, and is in UTF-8, its lines are these bytes.
+    """
 
     id: int
     file: int
@@ -117,3 +121,6 @@ class ChunkRow(NamedTuple):
     span: Span
     row: int
     key: bytes
+    stamp: bytes = b""
+    start_byte: int = 0
+    size_bytes: int = 0

@@ -9,6 +9,8 @@ import io
 import os
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
@@ -56,13 +58,28 @@ def size_of(stamp: bytes) -> int:
     return int(_SIZE.unpack_from(stamp)[0]) if len(stamp) >= _SIZE.size else 0
 
 
-def read(path: bytes, *, limit: int | None = None, now_ns: int = 0) -> Source:
-    """A regular file's bytes, or its first `limit`; with `now_ns`, a stamp too young to trust is `YOUNG`."""
+@contextmanager
+def _opened(path: bytes) -> Iterator[tuple[int, os.stat_result]]:
+    """A regular file's descriptor, and what the file system says of it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise NotRegular(f"{path!r} is not a regular file")
+        yield descriptor, found
+    finally:
+        os.close(descriptor)
+
+
+def read_part(path: bytes, start: int, size: int, *, stamped: bytes) -> bytes | None:
+    """Some bytes of a regular file; None if it does not have this stamp (any more)."""
+    with _opened(path) as (descriptor, found):
+        return os.pread(descriptor, size, start) if stamp(found) == stamped else None
+
+
+def read(path: bytes, *, limit: int | None = None, now_ns: int = 0) -> Source:
+    """A regular file's bytes, or its first `limit`; with `now_ns`, a stamp too young to trust is `YOUNG`."""
+    with _opened(path) as (descriptor, found):
         young = now_ns and any(
             -_SAME_TICK_NS < time_ns - now_ns < _SKEW_NS for time_ns in (found.st_mtime_ns, found.st_ctime_ns)
         )
@@ -71,8 +88,6 @@ def read(path: bytes, *, limit: int | None = None, now_ns: int = 0) -> Source:
         return Source(
             _read(descriptor, size if limit is None else min(size, limit)), YOUNG if young else stamp(found)
         )
-    finally:
-        os.close(descriptor)
 
 
 def _read(descriptor: int, size: int) -> bytes:

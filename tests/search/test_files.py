@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cidx.search.files import place
+from cidx.search.files import Placed, Texts, place
 from cidx.store import source
 from cidx.store.records import ChunkRow, Span
 from tests.kit import Tree
@@ -73,6 +73,34 @@ def test_far_away_is_not_looked(tmp_path: Path) -> None:
     placed = place(row, b"x\n" * 2000 + b"".join(lines[:2]))
     assert placed is not None
     assert placed[0].span == row.span
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_hits_show_their_lines_in_any_encoding(tree: Tree, encoding: str, end: str) -> None:
+    text = end.join([*(f"# größe {n}" for n in range(300)), "def needle():", "    return 'größe'", ""])
+    tree.write({"a.py": text.encode(encoding)}).index()
+    [hit] = [hit for hit in tree.query("--fts", "needle")["hits"] if "needle" in hit["text"]]
+    lines = text.split("\n")[hit["start_line"] - 1 : hit["end_line"]]
+    assert hit["text"] == "\n".join(lines).removesuffix("\n")
+    assert not hit.get("stale")
+
+
+def test_of_a_file_that_is_as_it_was_only_the_lines_of_a_hit_are_read(tree: Tree) -> None:
+    """Of one that is not all are, whatever stands where they stood: they may have other numbers now."""
+    file = tree.write({"a.py": SOURCE}).root / "a.py"
+    lines = source.lines_of(SOURCE.encode())
+    start, size = len(b"".join(lines[:3])), len(b"".join(lines[3:5]))
+    row = chunk(lines, 4, 5)._replace(stamp=source.stamp(file.stat()), start_byte=start, size_bytes=size)
+    as_it_was = Placed(row, b"".join(lines[3:5]), stale=False)
+    assert Texts(tree.root, limit=1).place(row) == as_it_was
+    assert Texts(tree.root, limit=10**6).place(row._replace(stamp=source.YOUNG)) == as_it_was._replace(
+        chunk=row._replace(stamp=source.YOUNG)
+    )
+    tree.write({"a.py": SOURCE.replace("import os\n", "import\nos\n")})
+    moved = Texts(tree.root, limit=10**6).place(row)
+    assert moved is not None
+    assert (moved.content, moved.stale, moved.chunk.span) == (as_it_was.content, False, Span(5, 6))
 
 
 @pytest.mark.parametrize(

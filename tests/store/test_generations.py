@@ -40,7 +40,7 @@ def add(writer: Writer, path: str, *words: str) -> None:
     if new:
         rows |= writer.add_vectors(new, np.eye(DIMENSIONS, dtype=np.float32)[: len(new)])
     chunks = [
-        NewChunk(Span(number, number), rows[key], word, "")
+        NewChunk(Span(number, number), len(word), rows[key], word, "")
         for number, (key, word) in enumerate(zip(keys, words, strict=True), 1)
     ]
     writer.add_file(NewFile(path.encode(), b"stamp", b"digest", "text"), chunks, path_terms=path)
