@@ -8,7 +8,7 @@ A sum keeps what ranks keep not: how much better one candidate is than the next.
 from collections.abc import Mapping
 
 # The share of meaning in a hybrid score.
-SEMANTIC = 0.4
+SEMANTIC = 0.35
 
 
 def relevance(

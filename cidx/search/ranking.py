@@ -22,11 +22,10 @@ class Weights:
 
     definition: float = 4.0
     export: float = 4.0
-    name: float = 0.2
-    other_name: float = 0.1
+    name: float = 0.1
     file_name: float = 0.25
     folder: float = 0.5
-    coherence: float = 0.2
+    coherence: float = 0.15
     test: float = 0.5
     aside: float = 0.8
     foreign: float = 0.7
@@ -39,7 +38,7 @@ class Weights:
 # How to do without each part.
 PARTS: Mapping[str, Callable[[Weights], Weights]] = {
     "definitions": lambda weights: replace(weights, definition=0.0),
-    "names": lambda weights: replace(weights, name=0.0, other_name=0.0),
+    "names": lambda weights: replace(weights, name=0.0),
     "file-names": lambda weights: replace(weights, file_name=0.0),
     "folders": lambda weights: replace(weights, folder=0.0),
     "abbreviations": lambda weights: replace(weights, abbreviation=0.0),
@@ -136,10 +135,10 @@ class Ranking:
                 own += defines
             elif id_ in self.exporting:
                 own += exports
-            if symbol and self._says(symbol[max(symbol.rfind(" "), symbol.rfind(".")) + 1 :]):
+            if (symbol and self._says(symbol[max(symbol.rfind(" "), symbol.rfind(".")) + 1 :])) or (
+                names and any(map(self._says, names.split("\n")))
+            ):
                 own += self.weights.name
-            elif names and any(map(self._says, names.split("\n"))):
-                own += self.weights.other_name
             found[file].append((-relevance[id_] * own * factor, id_))
         for chunks in found.values():
             chunks.sort()
