@@ -233,7 +233,7 @@ class _Run:
                 self._job.report(Progress("indexing", done, total, self._chunks))
                 self._add(next(prepared), [rows.get(task.entry.path) for task in tasks_of_batch])
                 done += len(tasks_of_batch)
-                if self._writer.is_first and time.monotonic() - stepped >= step_s:
+                if done < total and self._writer.is_first and time.monotonic() - stepped >= step_s:
                     self._job.report(Progress("publishing what is there", done, total, self._chunks))
                     self._writer.publish_so_far()
                     step_s, stepped = 2 * step_s, time.monotonic()

@@ -5,6 +5,7 @@ the user's own cache. A repository from a stranger gets nothing: a `.code-indexe
 somebody else's, writable by others or tracked by git is left alone.
 """
 
+import contextlib
 import os
 import stat
 import subprocess
@@ -89,6 +90,16 @@ def prepare(repository: Repository) -> None:
         repository.index_folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise write_failure(error, repository.folder) from error
+
+
+def index_bytes(folder: Path) -> int:
+    """What an index, or a part of it, takes on disk; what goes while it is looked at takes nothing."""
+    total = 0
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(inside, name)).st_size
+    return total
 
 
 def write_failure(error: OSError, place: Path) -> CidxError:

@@ -144,11 +144,6 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def size_bytes(index: Path) -> int:
-    """What the index takes on disk."""
-    return sum(entry.stat().st_size for entry in index.rglob("*") if entry.is_file())
-
-
 def _base_numbers(index: Path) -> list[str]:
     return [
         name.removeprefix(_PREFIX)

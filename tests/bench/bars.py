@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import platformdirs
 
-from cidx.repository.repository import FOLDER, INDEX
+from cidx.repository.repository import FOLDER, INDEX, index_bytes
 from cidx.store import layout
 from cidx.store.snapshot import open_current
 from tests.kit import GIT_ENVIRONMENT
@@ -176,18 +176,17 @@ def described(root: Path) -> str:
         paths = [row.path for row in snapshot.catalogue.files() if not row.skipped]
     source_bytes = sum(os.lstat(os.fsencode(root) + b"/" + path).st_size for path in paths)
     base = layout.current(index)
-    parts = {part.stem: size_bytes(part) for part in (base.catalogue, base.vectors, base.fulltext)}
-    total = layout.size_bytes(index)
+    parts = {
+        part.stem: index_bytes(part) or part.stat().st_size
+        for part in (base.catalogue, base.vectors, base.fulltext)
+    }
+    total = index_bytes(index)
     return (
         f"{files} files, {chunks} chunks, {source_bytes / 1e6:.1f} MB; index {total / 1e6:.1f} MB, "
         f"{total / source_bytes:.2f} of the source ("
         + ", ".join(f"{name} {size / source_bytes:.2f}" for name, size in parts.items())
         + ")"
     )
-
-
-def size_bytes(part: Path) -> int:
-    return layout.size_bytes(part) if part.is_dir() else part.stat().st_size
 
 
 def fetched() -> Path:

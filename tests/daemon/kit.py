@@ -98,7 +98,8 @@ def serving(
             yield daemon
         finally:
             process.terminate()
-            daemon.log()
+            # Shown with a test that failed.
+            print(daemon.log(), end="")
     finally:
         process.terminate()
         process.wait(timeout=20)

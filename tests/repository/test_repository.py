@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,3 +83,22 @@ def test_no_repository_here(plain_tree: Tree) -> None:
     with pytest.raises(CidxError) as caught:
         _ = plain_tree.repository
     assert caught.value.code is Code.NOT_A_REPOSITORY
+
+
+def test_the_size_of_an_index_is_known_while_its_files_come_and_go(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "catalogue").write_bytes(b"x" * 1000)
+    passing, ended = tmp_path / "base" / "passing", threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            passing.touch()
+            passing.unlink()
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        assert {repository.index_bytes(tmp_path) for _ in range(3000)} == {1000}
+    finally:
+        ended.set()
+        other.join()

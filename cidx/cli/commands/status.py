@@ -114,7 +114,7 @@ def _index(session: Session, repository: "Repository") -> "IndexStatus":
     from cidx.index import freshness
     from cidx.index.files import Listing
     from cidx.repository import lock
-    from cidx.store import layout
+    from cidx.repository.repository import index_bytes
 
     settings = session.settings(repository).index
     with Listing(repository) as listing, session.source.published(repository) as snapshot:
@@ -126,7 +126,7 @@ def _index(session: Session, repository: "Repository") -> "IndexStatus":
             generation=snapshot.generation,
             files=files,
             chunks=chunks,
-            bytes=layout.size_bytes(repository.index_folder),
+            bytes=index_bytes(repository.index_folder),
             fresh=changed == 0,
             changed_files=changed,
             model=snapshot.model,
