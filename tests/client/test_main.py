@@ -220,15 +220,16 @@ def test_a_stream_that_is_closed_does_not_become_the_socket(cidx: Installed, clo
 
 # Interruption
 
+# What is interrupted would go on for a minute.
+SOONER_S = 20
+
 
 def test_interrupting_cancels_in_the_daemon(cidx: Installed) -> None:
     with cidx.server() as script:
         process = cidx.start("query", "wait")
         script.wait_for("run")
         process.send_signal(signal.SIGINT)
-        started = time.monotonic()
-        assert process.communicate(timeout=20) == (b"", b"")
-        assert time.monotonic() - started < 1
+        assert process.communicate(timeout=SOONER_S) == (b"", b"")
         [[*_, request]] = script.entries("run")
         assert script.entries("cancel") == [["cancel", request]]
     assert process.returncode == Code.INTERRUPTED.exit_code
@@ -239,9 +240,7 @@ def test_interrupting_ends_soon_though_the_daemon_is_stuck(cidx: Installed) -> N
         process = cidx.start("query", "wait")
         script.wait_for("run")
         process.send_signal(signal.SIGINT)
-        started = time.monotonic()
-        assert process.communicate(timeout=20) == (b"", b"")
-        assert time.monotonic() - started < 1.5
+        assert process.communicate(timeout=SOONER_S) == (b"", b"")
     assert process.returncode == Code.INTERRUPTED.exit_code
 
 
@@ -251,7 +250,7 @@ def test_interrupting_ends_the_wait_between_two_attempts(cidx: Installed) -> Non
         script.wait_for("connection")
         time.sleep(0.3)  # it shall be asleep by then; if it is not yet, the test still holds
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=20) == (b"", b"")
+        assert process.communicate(timeout=SOONER_S) == (b"", b"")
     assert process.returncode == Code.INTERRUPTED.exit_code
 
 
@@ -332,18 +331,14 @@ def test_a_daemon_of_another_repository_is_not_believed(cidx: Installed) -> None
 
 def test_a_daemon_that_does_not_say_hello_is_not_waited_for(cidx: Installed) -> None:
     with cidx.server(connections=["silence"]):
-        started = time.monotonic()
         ended = cidx("query", "anything")
-        assert time.monotonic() - started < 20
     check_fallback(cidx, ended, r"the daemon did not answer within (5|12) s")
 
 
 def test_a_daemon_that_leaves_is_followed_by_its_successor(cidx: Installed) -> None:
     """Once it has closed the connection; whatever it said to the call itself is not looked at."""
     with cidx.server(states=["leaving"], lose=1, **ANSWER) as script:
-        started = time.monotonic()
         assert cidx("query", "lose") == ANSWERED
-        assert time.monotonic() - started < 4
         assert script.happened == ["connection", "hello", "run"] * 2
 
 

@@ -356,15 +356,14 @@ def test_a_job_that_fails_says_why_and_the_next_one_works(small: Tree) -> None:
 def test_an_idle_daemon_waits_for_its_job(small: Tree) -> None:
     small.index()
     with (
-        serving(
-            small, CIDX_DAEMON_TTL_MINUTES="0.01", CIDX_DAEMON_EVICTION_CHECK_INTERVAL_SECONDS="0.1"
-        ) as daemon,
+        serving(small, CIDX_DAEMON_EVICTION_CHECK_INTERVAL_SECONDS="0.1") as daemon,
         contextlib.ExitStack() as still,
     ):
         still.enter_context(held_still(small))
         begin(daemon)
+        (small.root / ".code-indexer/config.json").write_text('{"daemon": {"ttl_minutes": 0.01}}')
         with pytest.raises(subprocess.TimeoutExpired):
-            daemon.process.wait(3.0)
+            daemon.process.wait(1.5)
         still.close()
         assert daemon.process.wait(PATIENCE_S) == 0
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -101,15 +100,14 @@ def test_all_that_a_rebuild_would_do_needs_no_job_beside_it(queue: Queue, held: 
 
 
 def test_what_was_asked_for_comes_before_what_was_not(queue: Queue, held: Callable[[], None]) -> None:
-    order: list[str] = []
     first = queue.begin()
     unasked = queue.begin("*.a", asked=False)
     wanted = queue.begin("*.b")
-    for job, name in ((unasked, "unasked"), (wanted, "wanted")):
-        threading.Thread(target=lambda job=job, name=name: (end_of(job), order.append(name))).start()
+    in_order = [first, wanted, unasked]
+    assert [job["id"] for job in queue.jobs.describe()] == [job.state.id for job in in_order]
     held()
-    until(lambda: len(order) == 2)
-    assert (end_of(first), order) == ("done", ["wanted", "unasked"])
+    assert [end_of(job) for job in in_order] == ["done"] * 3
+    assert [queue.jobs.find(job.state.id) for job in in_order] == list(queue.jobs._known)
     assert queue.counted == {"jobs_started": 3, "jobs_done": 3}
     assert queue.ends == 3
 

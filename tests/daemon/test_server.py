@@ -148,11 +148,15 @@ def test_settings_that_make_no_sense_are_answered_not_died_of(indexed: Tree) -> 
         assert daemon.process.poll() is None
 
 
+def set_ttl(tree: Tree, minutes: float) -> None:
+    """A daemon that may not be idle for long is asked in time only if it hears of that afterwards."""
+    (tree.root / ".code-indexer/config.json").write_text(json.dumps({"daemon": {"ttl_minutes": minutes}}))
+
+
 def test_an_idle_daemon_gives_the_memory_back_and_leaves(indexed: Tree) -> None:
-    with serving(
-        indexed, CIDX_DAEMON_TTL_MINUTES="0.01", CIDX_DAEMON_EVICTION_CHECK_INTERVAL_SECONDS="0.1"
-    ) as daemon:
+    with serving(indexed, CIDX_DAEMON_EVICTION_CHECK_INTERVAL_SECONDS="0.1") as daemon:
         daemon.run("query", "needle")
+        set_ttl(indexed, 0.01)
         assert daemon.process.wait(PATIENCE_S) == 0
         assert not Path(daemon.path).exists()
 
@@ -160,17 +164,18 @@ def test_an_idle_daemon_gives_the_memory_back_and_leaves(indexed: Tree) -> None:
 def test_an_idle_daemon_that_may_not_leave_only_gives_the_memory_back(indexed: Tree) -> None:
     with serving(
         indexed,
-        CIDX_DAEMON_TTL_MINUTES="0.01",
         CIDX_DAEMON_EVICTION_CHECK_INTERVAL_SECONDS="0.1",
         CIDX_DAEMON_AUTO_SHUTDOWN_ON_IDLE="false",
         CIDX_LOG="info",
     ) as daemon:
         daemon.run("query", "needle")
+        set_ttl(indexed, 0.01)
         # Asking resets the idle time, so the log is what tells.
         until = time.monotonic() + PATIENCE_S
         while not any("cache given back" in line for line in daemon.records):
             assert time.monotonic() < until, daemon.records
             time.sleep(0.02)
+        set_ttl(indexed, 10)
         assert daemon.run("query", "needle").code == 0
         assert status(daemon)["events"]["generations_opened"] == 2
 
@@ -219,11 +224,12 @@ def test_too_many_connections_are_told_busy(indexed: Tree) -> None:
     from cidx.daemon.server import MOST_CONNECTIONS
 
     with serving(indexed) as daemon:
-        # Connections that have said something stay; silent ones would be dropped after 3 s.
-        held = [unix_connect(daemon.path) for _ in range(MOST_CONNECTIONS)]
+        held = []
         try:
-            for connection in held:
-                connection.ping()
+            # Connections that have said something stay; silent ones would be dropped after 3 s.
+            for _ in range(MOST_CONNECTIONS):
+                held.append(unix_connect(daemon.path))
+                held[-1].ping()
             late = unix_connect(daemon.path)
             with pytest.raises(Exception, match="too many connections"):
                 _ = late.root
@@ -260,8 +266,11 @@ def test_new_code_on_disk_makes_the_daemon_leave(indexed: Tree, tmp_path: Path, 
     with serving(indexed, PYTHONPATH=str(package.parent)) as daemon:
         assert daemon.ask("hello", (PROTOCOL, VERSION, 1))[4] == "ready"
         (package / file).touch()
-        time.sleep(1.1)  # how long the daemon trusts its last look
-        assert daemon.ask("hello", (PROTOCOL, VERSION, 1))[4] == "leaving"
+        # The daemon trusts its last look for a second.
+        until = time.monotonic() + PATIENCE_S
+        while (state := daemon.ask("hello", (PROTOCOL, VERSION, 1))[4]) != "leaving":
+            assert (state, time.monotonic() < until) == ("ready", True)
+            time.sleep(0.1)
         assert daemon.process.wait(PATIENCE_S) == 0
 
 

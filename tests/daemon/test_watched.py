@@ -45,16 +45,19 @@ def looks(daemon: Daemon) -> int:
     return int(json.loads(daemon.ask("get_status"))["events"]["looks"])
 
 
-def is_watched(daemon: Daemon) -> bool:
-    """From the first answer on the tree is watched, and looked at once more when it is."""
-    return bool(json.loads(daemon.ask("get_status"))["cache"]["watched_folders"]) and looks(daemon) == 2
+def watched(daemon: Daemon) -> int:
+    """Ask until the tree is watched, and once more, after which it has been looked at; how often by then."""
+    ask(daemon, "needle")
+    assert until(lambda: json.loads(daemon.ask("get_status"))["cache"]["watched_folders"])
+    ask(daemon, "needle")
+    return looks(daemon)
 
 
 @LINUX
 def test_an_edit_is_in_the_very_next_answer(indexed: Tree) -> None:
     with serving(indexed) as daemon:
         assert paths(ask(daemon, "needle")) == ["a.py"]
-        assert until(lambda: is_watched(daemon))
+        watched(daemon)
         for word in ("one", "two", "three", "four", "five"):
             indexed.write({"src/b.py": f"def {word}():\n    return 2\n"})
             assert paths(ask(daemon, word)) == ["src/b.py"]
@@ -68,7 +71,7 @@ def test_an_edit_is_in_the_very_next_answer(indexed: Tree) -> None:
 def test_an_edit_is_brought_in_though_nobody_asks(indexed: Tree) -> None:
     with serving(indexed) as daemon:
         before = ask(daemon, "needle")["generation"]
-        assert until(lambda: is_watched(daemon))
+        watched(daemon)
         indexed.write({"a.py": "def changed():\n    return 1\n"})
         assert until(lambda: json.loads(indexed.run("status", "--json").out)["index"]["generation"] > before)
 
@@ -76,17 +79,16 @@ def test_an_edit_is_brought_in_though_nobody_asks(indexed: Tree) -> None:
 @LINUX
 def test_a_quiet_tree_is_not_looked_at_again(indexed: Tree) -> None:
     with serving(indexed) as daemon:
-        ask(daemon, "needle")
-        assert until(lambda: is_watched(daemon))
+        before = watched(daemon)
         for number in range(10):
             ask(daemon, f"needle {number}")
-        assert looks(daemon) == 2
+        assert looks(daemon) == before
         indexed.write({"noise.log": "1"})
         ask(daemon, "is noise.log a file of ours")
-        assert looks(daemon) == 3
+        assert looks(daemon) == before + 1
         indexed.write({"noise.log": "2"})
         ask(daemon, "it was not")
-        assert looks(daemon) == 3
+        assert looks(daemon) == before + 1
 
 
 @LINUX
@@ -97,7 +99,7 @@ def test_a_branch_that_is_switched_is_one_change(indexed: Tree) -> None:
     indexed.git("switch", "-q", "main")
     with serving(indexed) as daemon:
         before = ask(daemon, "needle")["generation"]
-        assert until(lambda: is_watched(daemon))
+        watched(daemon)
         indexed.git("switch", "-q", "many")
         assert until(lambda: json.loads(indexed.run("status", "--json").out)["index"]["generation"] > before)
         answer = ask(daemon, "only_here7")

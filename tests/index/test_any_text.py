@@ -93,10 +93,10 @@ def test_a_file_beyond_the_limit_is_never_opened(tree: Tree) -> None:
     tree.write({"a.py": "def needle(): ...\n"})
     with (tree.root / "huge.py").open("wb") as stream:
         stream.truncate(2**31 + 1)
-    started = time.perf_counter()
+    started = time.process_time()
     assert tree.index()["skipped"] == {"too large": 1}
     assert tree.paths("needle", "--fts") == ["a.py"]
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_large_file_that_is_no_text_is_not_read_to_its_end(tmp_path: Path) -> None:
@@ -139,10 +139,10 @@ def test_a_file_of_one_line_that_nobody_reads_is_skipped(tree: Tree) -> None:
 def test_a_file_of_many_short_lines_is_cut_in_linear_time(tmp_path: Path) -> None:
     """A million lines within the limit of a megabyte."""
     (tmp_path / "a.py").write_bytes(b"\n" * 1_000_000 + b"def needle(): ...\n")
-    started = time.perf_counter()
+    started = time.process_time()
     found = read(tmp_path / "a.py", 2**20)
     assert found.pieces[-1].span.end_line == 1_000_001
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_a_file_that_has_grown_since_is_not_read_to_its_end(tree: Tree) -> None:

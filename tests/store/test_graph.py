@@ -254,10 +254,8 @@ def test_an_interrupted_build_leaves_what_was_there(base: layout.Base) -> None:
     before = base.graph.read_bytes()
     cancelled = threading.Event()
     vectors = append(base, clustered(20_000, seed=6), count=ROWS)
-    started = time.monotonic()
     why = build(base, vectors, report=lambda _: cancelled.set(), cancelled=cancelled)
     assert (why, base.graph.read_bytes() == before) == ("it was interrupted", True)
-    assert time.monotonic() - started < 10
     assert sorted(os.listdir(base.folder)) == ["graph", "graph.lock", "vectors"]
 
 
