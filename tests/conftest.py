@@ -1,5 +1,7 @@
 """What every test may use."""
 
+import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +9,18 @@ from pathlib import Path
 import pytest
 
 from tests.kit import Tree
+
+# It waits more than it works, so others run beside it, if it begins before them.
+LONGEST = "tests/faults/test_soak.py"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: a third of the time, tests wait for daemons that come and go."""
+    return 1 + (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture

@@ -15,15 +15,15 @@ import struct
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from cidx import log
 from cidx.api.errors import CidxError
 from cidx.api.versions import VERSION
-from cidx.daemon import process
+from cidx.daemon import clients, process
 from cidx.daemon.activation import Listener
+from cidx.daemon.clients import Clients
 from cidx.daemon.code import LoadedCode
 from cidx.daemon.memory import Keeper, Level
 from cidx.daemon.notify import Notifier
@@ -32,14 +32,6 @@ from cidx.daemon.vitals import Vitals
 from cidx.daemon.warm import Warm
 from cidx.repository.settings import DaemonSettings
 
-MOST_CONNECTIONS = 512
-# Descriptors for everything else: the index, the watch, files that are read, a job.
-_OWN_DESCRIPTORS = 48
-# How long a client that was told busy may take to read it, and how many of them are waited for.
-_REFUSED_S = 1.0
-# A thread begins at once, or it never does.
-_UNSERVED_S = 5.0
-_MOST_REFUSED = 128
 # A supervisor waits longer than this before it kills.
 _DRAIN_S = 10.0
 # As Python has it by default; a process of one command collects later.
@@ -95,12 +87,9 @@ class _Server:
         self._untold_since: float | None = None
         self._has_told_of_job = False
         self._heap_is_used = False
-        self._most_clients = max(1, min(MOST_CONNECTIONS, process.raise_descriptors() - _OWN_DESCRIPTORS))
-        self._clients: set[socket.socket] = set()
-        # Those whose threads have not begun yet, and until when they may.
-        self._unserved: dict[socket.socket, float] = {}
-        self._refused: deque[tuple[float, socket.socket]] = deque()
-        self._lock = threading.Lock()
+        self._clients = Clients(
+            vitals, converse=self._converse, busy=self._busy_message, all_gone=self._wake_loop
+        )
         self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     # What the service asks
@@ -175,7 +164,7 @@ class _Server:
         finally:
             self._notifier.stopping()
             self._listener.close()
-            self._let_go(most=0)
+            self._clients.let_refused_go()
             self._drain()
             self._warm.clear()
             log.get().info(
@@ -217,8 +206,7 @@ class _Server:
             self.service.stop_overdue()
             self._warm.jobs.stop_overdue()
             self._memory.look()
-            self._let_go(most=_MOST_REFUSED)
-            self._drop_unserved()
+            self._clients.look_after()
             if not events:
                 self._give_back_heap()
                 self._consider_idleness()
@@ -239,8 +227,8 @@ class _Server:
         waits = [self._settings.eviction_check_interval_seconds]
         if self.service.is_working:
             waits.append(_OVERDUE_STEP_S)
-        if self._refused or self._unserved:
-            waits.append(_REFUSED_S)
+        if self._clients.are_waiting:
+            waits.append(clients.STEP_S)
         if self._untold_since is not None or self._has_told_of_job:
             waits.append(_STATUS_S)
         if self._heap_is_used and not self._clients:
@@ -311,57 +299,14 @@ class _Server:
             client.setblocking(True)
             if not _is_ours(client):
                 client.close()
-            elif len(self._clients) + len(self._unserved) >= self._most_clients or not self._begin(client):
-                self._refuse(client)
+            elif self._clients.take(client):
+                self._has_begun()
 
-    def _begin(self, client: socket.socket) -> bool:
-        """Serve a client in a thread of its own; whether there could be one."""
-        self._vitals.connected(1)
-        with self._lock:
-            self._unserved[client] = time.monotonic() + _UNSERVED_S
-        try:
-            process.start_thread(self._serve_client, client)
-        except RuntimeError as error:
-            with self._lock:
-                del self._unserved[client]
-            self._vitals.connected(-1)
-            log.get().warning("no thread for a client", extra=log.fields(why=str(error)))
-            return False
+    def _has_begun(self) -> None:
+        """Somebody is served: the heap will be used, and there will be something to tell."""
         self._heap_is_used = True
         if self._notifier.is_heard and self._untold_since is None:
             self._untold_since = time.monotonic()
-        return True
-
-    def _refuse(self, client: socket.socket) -> None:
-        """Say busy, and stay a moment: a client whose request meets a closed socket never reads the answer."""
-        self._loaded.wait()
-        from cidx.daemon.connection import busy_message
-
-        self._vitals.event("connections_refused")
-        try:
-            client.setblocking(False)
-            client.send(busy_message())
-        except OSError:
-            client.close()
-            return
-        self._refused.append((time.monotonic() + _REFUSED_S, client))
-        self._let_go(most=_MOST_REFUSED)
-
-    def _let_go(self, *, most: int) -> None:
-        """Close the refused that have had their moment, and the oldest beyond the most that are kept."""
-        while self._refused and (len(self._refused) > most or self._refused[0][0] < time.monotonic()):
-            self._refused.popleft()[1].close()
-
-    def _drop_unserved(self) -> None:
-        """Close those whose threads never began, for want of memory: they answer for themselves."""
-        with self._lock:
-            overdue = [client for client, until in self._unserved.items() if until < time.monotonic()]
-            for client in overdue:
-                del self._unserved[client]
-        for client in overdue:
-            client.close()
-            self._vitals.connected(-1)
-            log.get().warning("no thread for a client", extra=log.fields(why="it has not begun"))
 
     def _wake_loop(self) -> None:
         try:
@@ -370,44 +315,32 @@ class _Server:
             # The pipe is full: the loop is awake anyway.
             pass
 
-    def _serve_client(self, client: socket.socket) -> None:
-        with self._lock:
-            if self._unserved.pop(client, None) is None:
-                return
-            self._clients.add(client)
-        try:
-            self._loaded.wait()
-            if self._failure is not None:
-                return
-            from cidx.daemon.connection import CONFIGURATION, GuardedChannel, GuardedConnection
+    def _converse(self, client: socket.socket) -> None:
+        """Serve a client until that ends: the life of its thread."""
+        self._loaded.wait()
+        if self._failure is not None:
+            return
+        from cidx.daemon.connection import CONFIGURATION, GuardedChannel, GuardedConnection
 
-            channel = GuardedChannel(client, lambda: self._vitals.event("frames_rejected"))
-            connection = GuardedConnection(self.service, channel, CONFIGURATION)
-            connection.accepted = False
-            connection.serve_all()
-        finally:
-            with self._lock:
-                self._clients.discard(client)
-                was_last = not self._clients
-            client.close()
-            self._vitals.connected(-1)
-            if was_last:
-                self._wake_loop()
+        channel = GuardedChannel(client, lambda: self._vitals.event("frames_rejected"))
+        connection = GuardedConnection(self.service, channel, CONFIGURATION)
+        connection.accepted = False
+        connection.serve_all()
+
+    def _busy_message(self) -> bytes:
+        self._loaded.wait()
+        from cidx.daemon.connection import busy_message
+
+        return busy_message()
 
     def _drain(self) -> None:
         """Let what runs finish; who only listens is told by the closed connection."""
         deadline = time.monotonic() + _DRAIN_S
-        while (self._unserved or self.service.is_working) and time.monotonic() < deadline:
+        while (self._clients.are_beginning or self.service.is_working) and time.monotonic() < deadline:
             time.sleep(0.01)
         # Whoever watches it is told with its end.
         self._warm.jobs.leave()
-        with self._lock:
-            clients = list(self._clients)
-        for client in clients:
-            try:
-                client.shutdown(socket.SHUT_RD)
-            except OSError:
-                continue
+        self._clients.hang_up()
         while self._clients and time.monotonic() < deadline:
             time.sleep(0.01)
 

@@ -221,7 +221,7 @@ def test_socket_and_folder_belong_to_this_user_alone(indexed: Tree) -> None:
 
 
 def test_too_many_connections_are_told_busy(indexed: Tree) -> None:
-    from cidx.daemon.server import MOST_CONNECTIONS
+    from cidx.daemon.clients import MOST_CONNECTIONS
 
     with serving(indexed) as daemon:
         held = []

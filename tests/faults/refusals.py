@@ -87,12 +87,12 @@ class Stage:
         except CidxError:
             return None
 
-    def refuse(self, at: int, number: int) -> Refusal:
-        """A run whose call `at` is refused with an error; a full disk stays full."""
+    def refuse(self, at: int, number: int, *, only: str = "") -> Refusal:
+        """A run whose call `at` is refused with an error; a full disk stays full. `only` such calls count, in words."""
         shutil.rmtree(self._folder, ignore_errors=True)
         if self._kept.exists():
             shutil.copytree(self._kept, self._folder)
-        _, ran = self._run(at, number, stays=number == errno.ENOSPC)
+        _, ran = self._run(at, number, stays=number == errno.ENOSPC, only=only)
         refused = re.sub(
             r"/base-\d+", "/base", self._state.read_bytes()[_CALLS.size :].split(b"\0")[0].decode()
         )
@@ -125,7 +125,7 @@ class Stage:
         if others or [*base.glob("graph.[dn]*")] or (base / "graph").exists() != (self.scenario == "graph"):
             yield f"not what should be there: {sorted(os.listdir(base))}"
 
-    def _run(self, at: int, number: int, *, stays: bool) -> tuple[int, Ran]:
+    def _run(self, at: int, number: int, *, stays: bool, only: str = "") -> tuple[int, Ran]:
         self._state.write_bytes(bytes(_STATE_BYTES))
         environment = self.tree.process_environment(
             PYTHONPATH=str(CHECKOUT),
@@ -135,6 +135,7 @@ class Stage:
             REFUSE_AT=str(at),
             REFUSE_WITH=str(number),
             **({"REFUSE_ALL": "1"} if stays else {}),
+            **({"REFUSE_ONLY": only} if only else {}),
         )
         start = _START.format(WORTH_ROWS if self.scenario == "graph" else 10**9)
         argv = [sys.executable, "-c", start, "index", *(["--clear"] if self.scenario == "clear" else [])]

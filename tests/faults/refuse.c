@@ -1,8 +1,9 @@
 /* Refuses the Nth write below a folder, in whichever process of a family it happens, as a disk that fails does.
  *
  * To be preloaded. REFUSE_BELOW: the folder. REFUSE_AT: which call is refused, 1 is the first and 0 none.
- * REFUSE_WITH: the error's number. REFUSE_ALL: also every later one, as a disk that stays full. REFUSE_STATE: a file
- * of 4096 zeros that the processes share: how many calls there were, and the one that was refused, in words.
+ * REFUSE_WITH: the error's number. REFUSE_ALL: also every later one, as a disk that stays full. REFUSE_ONLY: no call
+ * counts but those that end so in words, as `fsync /index`. REFUSE_STATE: a file of 4096 zeros that the processes share:
+ * how many calls there were, and the one that was refused, in words.
  * Counts what asks a disk for room or for a promise: opening to write, writing, syncing, cutting, naming. Linux only.
  */
 #define _GNU_SOURCE
@@ -25,7 +26,7 @@ struct state {
 };
 
 static struct state *state;
-static const char *below;
+static const char *below, *only;
 static unsigned long at;
 static int with, all;
 
@@ -39,6 +40,7 @@ __attribute__((constructor)) static void begin(void) {
     at = strtoul(getenv("REFUSE_AT") ? getenv("REFUSE_AT") : "0", NULL, 10);
     with = atoi(getenv("REFUSE_WITH") ? getenv("REFUSE_WITH") : "5");
     all = getenv("REFUSE_ALL") != NULL;
+    only = getenv("REFUSE_ONLY");
     void *found = mmap(NULL, sizeof *state, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     if (found != MAP_FAILED) state = found;
@@ -50,12 +52,20 @@ static int needs_no_room(const char *call, const char *path) {
     return (strstr(call, "open") || !strcmp(call, "mkdir")) && !access(path, F_OK);
 }
 
+static int ends_with(const char *text, const char *end) {
+    size_t length = strlen(text), wanted = strlen(end);
+    return length >= wanted && !strcmp(text + length - wanted, end);
+}
+
 static int is_refused(const char *call, const char *path) {
     if (!state || strncmp(path, below, strlen(below))) return 0;
+    char words[sizeof state->refused];
+    snprintf(words, sizeof words, "%s %s", call, path + strlen(below));
+    if (only && !ends_with(words, only)) return 0;
     unsigned long number = __sync_add_and_fetch(&state->calls, 1);
     if (!at || (number != at && !(all && number > at))) return 0;
     if (with == ENOSPC && needs_no_room(call, path)) return 0;
-    if (!state->refused[0]) snprintf(state->refused, sizeof state->refused, "%s %s", call, path + strlen(below));
+    if (!state->refused[0]) memcpy(state->refused, words, sizeof words);
     errno = with;
     return 1;
 }
