@@ -48,6 +48,8 @@ CROWD_BAR = 10
 PATIENCE_S = 60.0
 # A question that is none.
 PING = ""
+# How often somebody asks who reads the answers, a person or an agent, and so long that a p99 is more than a moment.
+PACE_S, PACED_S = 1.0, 100
 # More processes than this only take turns with the daemon.
 CLIENT_PROCESSES = 4
 NOT_SOURCE = shutil.ignore_patterns(".venv", "venv", "node_modules", "__pycache__", ".*_cache")
@@ -121,6 +123,7 @@ def measure(table: Table, tree: Tree, daemon: Daemon, texts: Iterator[str], *, q
     measure_ping(table, daemon, rounds=4 if quick else 20)
     measure_crowds(table, target, texts, quick=quick)
     measure_a_hundred(table, daemon, target, texts)
+    measure_a_hundred_who_read(table, target, texts, seconds=20 if quick else PACED_S)
     measure_uncached(table, target, texts, count=100 if quick else 500)
     measure_growth(table, daemon, target, texts, quick=quick)
     ask(target, [next(texts)])
@@ -206,6 +209,26 @@ def measure_a_hundred(table: Table, daemon: Daemon, target: Target, texts: Itera
     after = settled(pid)
     met = all(now <= then for now, then in zip(after, before, strict=True))
     table.add("descriptors, threads before and after", f"{before}, {after}", "the same", met=met)
+
+
+def measure_a_hundred_who_read(table: Table, target: Target, texts: Iterator[str], *, seconds: int) -> None:
+    """A hundred open connections, each with a question a second, beside one with as many; asked before, and new ones.
+
+    Whoever asks again as soon as he is answered waits for the 99 others whatever the daemon does: it can't be in more
+    than one answer at a time for each core.
+    """
+    asked = [next(texts) for _ in range(50)]
+    new = [next(texts) for _ in range(100 * seconds)]
+    ask(target, asked)
+    for what, said in (("asked before", asked), ("never asked before", new)):
+        alone = crowded(target, said, clients=1, each=seconds, keeps=True, pace_s=PACE_S)
+        crowd = crowded(target, said, clients=100, each=max(10, seconds // 3), keeps=True, pace_s=PACE_S)
+        (p50, p99), (alone_p50, alone_p99) = percentiles(crowd.took_s), percentiles(alone.took_s)
+        errors = len(crowd.errors)
+        table.add(f"100 clients, a question a second each, {what}, errors", str(errors), "0", met=not errors)
+        met = p99 <= CROWD_BAR * alone_p99
+        table.add("  p99 beside one client", beside(p99, alone_p99, "ms"), f"{CROWD_BAR}x", met=met)
+        table.add("  p50", beside(p50, alone_p50, "ms"))
 
 
 class Peak:
@@ -369,14 +392,18 @@ def checked(reply: tuple[int, bytes, bytes]) -> None:
         raise ValueError(f"exit code {code}: {err[:200]!r}")
 
 
-def crowded(target: Target, texts: list[str], *, clients: int, each: int, keeps: bool) -> Crowd:
-    """Every client asks as fast as it is answered."""
+def crowded(
+    target: Target, texts: list[str], *, clients: int, each: int, keeps: bool, pace_s: float = 0.0
+) -> Crowd:
+    """Every client asks so often; without a pace, as fast as it is answered."""
     processes = min(clients, CLIENT_PROCESSES)
     shares = [clients // processes + (index < clients % processes) for index in range(processes)]
     spawn = multiprocessing.get_context("spawn")
     began = time.monotonic() + 1.5
     with concurrent.futures.ProcessPoolExecutor(processes, mp_context=spawn) as pool:
-        parts = [pool.submit(share_of_crowd, target, texts, share, each, keeps, began) for share in shares]
+        parts = [
+            pool.submit(share_of_crowd, target, texts, share, each, keeps, began, pace_s) for share in shares
+        ]
         done = [part.result(timeout=300) for part in parts]
     took_s = [second for part in done for second in part[0]]
     errors = [error for part in done for error in part[1]]
@@ -384,7 +411,7 @@ def crowded(target: Target, texts: list[str], *, clients: int, each: int, keeps:
 
 
 def share_of_crowd(
-    target: Target, texts: list[str], clients: int, each: int, keeps: bool, begin: float
+    target: Target, texts: list[str], clients: int, each: int, keeps: bool, begin: float, pace_s: float
 ) -> tuple[list[float], list[str], float]:
     took_s: list[float] = []
     errors: list[str] = []
@@ -392,8 +419,11 @@ def share_of_crowd(
     def one() -> None:
         try:
             question = Client(target).ask if keeps else lambda text: ask_once(target, text)
-            time.sleep(max(0.0, begin - time.monotonic()))
-            took_s.extend(question(random.choice(texts)) for _ in range(each))
+            due = begin + random.random() * pace_s
+            for _ in range(each):
+                time.sleep(max(0.0, due - time.monotonic()))
+                took_s.append(question(random.choice(texts)))
+                due += pace_s
         except Exception as error:  # whatever it is, it is counted
             errors.append(f"{type(error).__name__}: {error}")
 
