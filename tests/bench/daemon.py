@@ -1,6 +1,6 @@
 """The bars of the daemon: a real one in the foreground, beside a bare RPyC echo and a bare interpreter, in one run.
 
-    python tests/bench/daemon.py [--tree PATH] [--quick]
+    python tests/bench/daemon.py [--tree PATH] [--quick] [--plot FILE.svg]
 
 PATH is a repository, by default this checkout; it is copied, with its index if it has one, and not changed. Exits
 with 1 when a bar is missed. The clients are processes with threads that write the wire themselves: with few cores,
@@ -39,12 +39,14 @@ from cidx.api.versions import PROTOCOL
 from cidx.client import address, wire
 from cidx.client.replies import Replies, usual
 from cidx.repository.repository import FOLDER
+from tests.bench.chart import Panel, svg
 from tests.daemon.kit import Daemon, serving
 from tests.kit import Tree
 
 PING_BAR, READY_BAR_S, FIRST_BAR = 1.5, 0.150, 2.0
 MEMORY_BAR_BYTES, CPU_BAR, WAKEUPS_BAR = 5_000_000, 0.001, 1.0
 CROWD_BAR = 10
+CROWDS = (1, 2, 5, 10, 20, 50, 100)
 PATIENCE_S = 60.0
 # A question that is none.
 PING = ""
@@ -60,12 +62,24 @@ class Table:
     """What was measured, printed as it comes."""
 
     missed: list[str] = field(default_factory=list)
+    # By how they ask: how many clients, and questions a second or milliseconds.
+    rates: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    p99s_ms: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     def add(self, what: str, value: str, bar: str = "", *, met: bool = True) -> None:
         print(f"{what:<58}{value:>24}{bar:>12}  {('met' if met else 'missed') if bar else ''}".rstrip())
         sys.stdout.flush()
         if not met:
             self.missed.append(what)
+
+    def note(self, how: str, clients: int, rate: float, p99_s: float) -> None:
+        self.rates.setdefault(how, []).append((clients, rate))
+        self.p99s_ms.setdefault(how, []).append((clients, p99_s * 1000))
+
+    def plot(self) -> str:
+        """Clients that ask again as soon as they are answered."""
+        panels = [Panel("questions answered a second", self.rates), Panel("p99, ms", self.p99s_ms)]
+        return svg(f"One daemon, {os.cpu_count()} cores for it and its clients", panels, axis="clients")
 
 
 @dataclass(frozen=True)
@@ -98,6 +112,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tree", type=Path, default=CHECKOUT, help="a repository; is not changed")
     parser.add_argument("--quick", action="store_true", help="fewer of everything, and 10 s of idleness")
+    parser.add_argument("--plot", type=Path, help="for a picture of how many are answered")
     parser.add_argument("--echo", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.echo:
@@ -108,6 +123,8 @@ def main() -> int:
         with serving(tree) as daemon, explained(daemon):
             measure(table, tree, daemon, texts, quick=options.quick)
         measure_starts(table, tree, next(texts), runs=3 if options.quick else 9)
+    if options.plot:
+        options.plot.write_text(table.plot())
     print(f"missed: {', '.join(table.missed)}" if table.missed else "every bar is met")
     return 1 if table.missed else 0
 
@@ -167,12 +184,13 @@ def measure_crowds(table: Table, target: Target, texts: Iterator[str], *, quick:
     asked = [next(texts) for _ in range(50)]
     ask(target, asked)
     alone: dict[bool, float] = {}
-    for clients in (1, 10, 100):
+    for clients in CROWDS:
         for keeps in (False, True):
-            each = 100 if clients == 100 else (500 if quick else 1000) // clients
+            each = 100 if clients == 100 else max(25, (500 if quick else 1000) // clients)
             crowd = crowded(target, asked, clients=clients, each=each, keeps=keeps)
             how = "open connections" if keeps else "a connection per call"
             _, p99 = percentiles(crowd.took_s)
+            table.note(how, clients, crowd.rate, p99)
             alone.setdefault(keeps, p99)
             value = f"{crowd.rate:.0f}/s, p99 {p99 * 1000:.1f} ms"
             table.add(f"queries, {clients} clients, {how}", value)

@@ -42,6 +42,9 @@ BROAD = (
     r"(\w+\.)+objects",
     r"\bif\b.*\breturn\b",
 )
+RG = (
+    "rg", "--no-config", "--hidden", "--no-heading", "--with-filename", "--line-number", "--column", "--color=never",
+)  # fmt: skip
 _LINE = re.compile(rb"^(.*?):([0-9]+):([0-9]+):", re.MULTILINE)
 
 
@@ -102,23 +105,17 @@ _asked = count(1)
 
 
 def cidx(expression: str, place: Path, root: Path) -> Ran:
-    # A score that no hit is below, another one each time: so nothing was said before.
+    return run(asking_cidx("--regex", "-l", "0", "--format", "vimgrep", "--", expression), place, root)
+
+
+def asking_cidx(*argv: str) -> list[str]:
+    """A query that nobody has asked before: no hit is below its score, which is another one each time."""
     new = f"--min-score={next(_asked) / 10**9:.9f}"
-    flags = ("query", "--regex", "-l", "0", "--format", "vimgrep", new, "--", expression)
-    return run([sys.executable, "-I", "-S", "-c", CLIENT, *flags], place, root)
+    return [sys.executable, "-I", "-S", "-c", CLIENT, "query", new, *argv]
 
 
 def rg(expression: str, root: Path) -> Ran:
-    flags = (
-        "--no-config",
-        "--hidden",
-        "--no-heading",
-        "--with-filename",
-        "--line-number",
-        "--column",
-        "--color=never",
-    )
-    return run(["rg", *flags, "--regexp", expression, "."], root, root)
+    return run([*RG, "--regexp", expression, "."], root, root)
 
 
 def run(command: list[str], place: Path, root: Path) -> Ran:

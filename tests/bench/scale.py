@@ -1,6 +1,6 @@
 """Made-up repositories of growing size: what an index, a look without a change, an edit and a query cost in each.
 
-    python tests/bench/scale.py [--lines 125000 250000 500000 1000000 2000000] [--seed 1]
+    python tests/bench/scale.py [--lines 125000 250000 500000 1000000 2000000] [--seed 1] [--plot FILE.svg]
 
 A repository has a file for every sixty lines, in eight languages, its names made of the words of trades. Seconds and
 memory are of `cidx index` in a process with all that it starts (`tests/bench/index.py` says how they are taken);
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from cidx.repository.repository import FOLDER, INDEX
 from cidx.search.retrieve import retrieve
 from cidx.store.snapshot import open_current
 from cidx.text import embedder
+from tests.bench.chart import Panel, svg
 from tests.bench.index import CHECKOUT, Cost, indexed_bytes, run, size_of
 from tests.kit import Tree
 
@@ -101,11 +102,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--lines", type=int, nargs="+", default=SIZES)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--plot", type=Path, help="for a picture of a query's latency by the number of chunks"
+    )
     options = parser.parse_args()
     print(HEAD)
+    found = []
     for lines in options.lines:
         with tempfile.TemporaryDirectory(prefix="cidx-scale-") as place:
-            print(measure(Path(os.path.realpath(place)), lines, options.seed).row(), flush=True)
+            found.append(measure(Path(os.path.realpath(place)), lines, options.seed))
+            print(found[-1].row(), flush=True)
+    if options.plot:
+        options.plot.write_text(plot(found))
+
+
+def plot(found: Sequence[Measured]) -> str:
+    latencies = {
+        "p50": [(one.chunks / 1000, one.query_ms) for one in found],
+        "p99": [(one.chunks / 1000, one.slow_query_ms) for one in found],
+    }
+    title = "A hybrid query never asked before, in a process that has the index open"
+    return svg(title, [Panel("latency, ms", latencies)], axis="thousand chunks")
 
 
 def measure(place: Path, lines: int, seed: int) -> Measured:
