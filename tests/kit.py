@@ -20,6 +20,9 @@ from cidx.store import source
 from cidx.store.snapshot import Snapshot, open_current
 from cidx.text import encoding
 
+CHECKOUT = Path(__file__).parents[1]
+# What the installed command starts: it asks the daemon, and becomes the other one where none answers.
+LIGHT = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from cidx.client.main import main; main()"
 GIT_ENVIRONMENT = {
     "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org", "GIT_COMMITTER_NAME": "t",
     "GIT_COMMITTER_EMAIL": "t@example.org", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null",
@@ -132,9 +135,19 @@ class Tree:
             [*interpreter, "-m", "cidx", *argv],
             cwd=self.root,
             # Safe: a tree may have a package of the name that is run, as cidx's own sources.
-            env=self.process_environment(
-                **{"PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONSAFEPATH": "1", **extra}
-            ),
+            env=self.process_environment(**{"PYTHONPATH": str(CHECKOUT), "PYTHONSAFEPATH": "1", **extra}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def start_client(self, *argv: str, **extra: str) -> "subprocess.Popen[str]":
+        """Start a command line as the installed command does, which asks a daemon if there is one."""
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", LIGHT, *argv],
+            cwd=self.root,
+            env=self.process_environment(**extra),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -142,8 +155,14 @@ class Tree:
         )
 
     def process(self, *argv: str, **extra: str) -> Ran:
-        """Run a command line in a process of its own."""
+        """Run a command line in a process of its own; queries are answered there, whoever listens."""
         started = self.spawn(*argv, **extra)
+        out, err = started.communicate(timeout=120)
+        return Ran(started.returncode, out, err)
+
+    def client(self, *argv: str, **extra: str) -> Ran:
+        """Run a command line as the installed command does, which asks a daemon if there is one."""
+        started = self.start_client(*argv, **extra)
         out, err = started.communicate(timeout=120)
         return Ran(started.returncode, out, err)
 

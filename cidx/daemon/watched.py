@@ -154,9 +154,6 @@ class WatchedTree:
 
     def _look(self) -> None:
         """Look at what was touched, and bring small changes in. Under `_looking`."""
-        from cidx.index import freshness
-        from cidx.text import embedder
-
         with self._lock:
             assert self._asked is not None
             repository, settings = self._asked
@@ -167,15 +164,31 @@ class WatchedTree:
         started = time.monotonic()
         with self._published(repository) as snapshot:
             found = self._changes(snapshot, repository, settings, touched if partly else None)
-            self._freshness, _ = freshness.refresh(
-                repository, snapshot, found, settings=settings, embedder=embedder.packaged()
-            )
+            self._freshness = self._brought_in(repository, snapshot, found, settings)
             self._generation = snapshot.generation
         self._looked_at = started
         self.looks += 1
         self._vitals.event("looks")
         if not self._freshness.fresh and settings.daemon.auto_index:
             self._behind(repository, settings)
+
+    def _brought_in(
+        self, repository: Repository, snapshot: "Snapshot", found: "Changes", settings: Settings
+    ) -> Freshness:
+        """What is left of the changes once the small ones are in. A bug of ours costs them, and not the answer."""
+        from cidx.index import freshness
+        from cidx.text import embedder
+
+        try:
+            return freshness.refresh(
+                repository, snapshot, found, settings=settings, embedder=embedder.packaged()
+            )[0]
+        except (CidxError, OSError, MemoryError):
+            raise
+        except Exception:
+            where = log.fields(path=repository.root, files=len(found))
+            log.get().error("changes can't be brought in", exc_info=True, extra=where)
+            return Freshness(changed_files=len(found))
 
     def _changes(
         self, snapshot: "Snapshot", repository: Repository, settings: Settings, touched: "Touched | None"

@@ -23,9 +23,11 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-CHECKOUT = Path(__file__).parents[2]
-# The light client without a wheel around it.
-CLIENT = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from cidx.client.main import main; main()"
+CHECKOUT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CHECKOUT))
+
+from tests.kit import LIGHT
+
 # An expression that less than one line in a thousand matches, and that holds a word or a part of one.
 SELECTIVE = (
     "get_queryset", r"\bas_sql\b", "getLogger", "ImproperlyConfigured", "TODO|FIXME",
@@ -111,7 +113,7 @@ def cidx(expression: str, place: Path, root: Path) -> Ran:
 def asking_cidx(*argv: str) -> list[str]:
     """A query that nobody has asked before: no hit is below its score, which is another one each time."""
     new = f"--min-score={next(_asked) / 10**9:.9f}"
-    return [sys.executable, "-I", "-S", "-c", CLIENT, "query", new, *argv]
+    return [sys.executable, "-I", "-S", "-c", LIGHT, "query", new, *argv]
 
 
 def rg(expression: str, root: Path) -> Ran:

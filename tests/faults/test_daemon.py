@@ -75,7 +75,7 @@ def answers(daemon: Daemon, number: int = 7) -> bool:
 
 def client(tree: Tree, daemon: Daemon, number: int = 7) -> Ran:
     """The command, as people run it."""
-    return tree.process("query", "-q", f"needle_{number}", XDG_RUNTIME_DIR=daemon.runtime)
+    return tree.client("query", "-q", f"needle_{number}", XDG_RUNTIME_DIR=daemon.runtime)
 
 
 @contextlib.contextmanager
@@ -132,11 +132,58 @@ def test_a_daemon_that_dies_at_any_moment_costs_no_answer(indexed: Tree, number:
 def test_a_suspended_daemon_answers_when_it_wakes(indexed: Tree) -> None:
     with serving(indexed) as daemon, unharmed(daemon):
         daemon.process.send_signal(signal.SIGSTOP)
-        asking = indexed.spawn("query", "-q", "needle_9", XDG_RUNTIME_DIR=daemon.runtime)
+        asking = indexed.start_client("query", "-q", "needle_9", XDG_RUNTIME_DIR=daemon.runtime)
         time.sleep(1.5)
         daemon.process.send_signal(signal.SIGCONT)
         out, err = asking.communicate(timeout=PATIENCE_S)
         assert (asking.returncode, "file9.py" in out, err) == (0, True, "")
+
+
+# Bugs
+
+PLANTED = {
+    "search/retrieve.py": """
+_retrieve = retrieve
+def retrieve(snapshot, query, **rest):
+    if query.text == "explode":
+        raise ZeroDivisionError("planted")
+    return _retrieve(snapshot, query, **rest)
+""",
+    "index/reader.py": """
+_prepare = Reader.prepare
+def prepare(self, batch, **rest):
+    if any(task.entry.path == b"explode.py" for task in batch):
+        raise ZeroDivisionError("planted")
+    return _prepare(self, batch, **rest)
+Reader.prepare = prepare
+""",
+}
+
+
+def test_a_bug_costs_one_answer_and_one_job(indexed: Tree, tmp_path: Path) -> None:
+    """Of a copy of the package that fails at one question and at one file."""
+    package = tmp_path / "code" / "cidx"
+    shutil.copytree(Path(__file__).parents[2] / "cidx", package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, lines in PLANTED.items():
+        with (package / name).open("a") as stream:
+            stream.write(lines)
+    with serving(indexed, PYTHONPATH=str(package.parent)) as daemon, unharmed(daemon):
+        ran = indexed.client("query", "explode", XDG_RUNTIME_DIR=daemon.runtime)
+        assert (ran.code, "[bug]" in ran.err, "Traceback" in ran.err) == (70, True, False)
+        indexed.write({"explode.py": "def exploded(): ...\n"})
+        found = daemon.run("query", "--json", "needle_7")
+        assert (found.code, found.json["fresh"], found.json["changed_files"]) == (0, False, 1)
+        until(lambda: status(daemon)["events"]["jobs_failed"] == 1 and answers(daemon))
+        (reason,) = json.loads(daemon.ask("health"))["reasons"]
+        assert reason.startswith("the last index job failed: ")
+        (indexed.root / "explode.py").rename(indexed.root / "defused.py")
+        until(lambda: daemon.run("query", "--json", "needle_7").json["fresh"])
+        assert daemon.run("query", "-q", "exploded").out.startswith("defused.py:")
+    said = [line for line in daemon.records if "planted" in line]
+    phrases = ("request failed", "job failed", "changes can't be brought in")
+    asked, job, looks = (sum(f"cidx: {phrase}" in line for line in said) for phrase in phrases)
+    # Once for each look at the tree: when the file came, and when the job had ended.
+    assert (asked, job, 1 <= looks < 5, asked + job + looks) == (1, 1, True, len(said)), said
 
 
 # Want
@@ -220,7 +267,9 @@ def test_a_client_that_reads_nothing_holds_up_nobody(indexed: Tree) -> None:
 
 def test_stopped_clients_hold_up_nobody(indexed: Tree) -> None:
     with serving(indexed) as daemon, unharmed(daemon):
-        asking = [indexed.spawn("query", "-q", "needle_9", XDG_RUNTIME_DIR=daemon.runtime) for _ in range(5)]
+        asking = [
+            indexed.start_client("query", "-q", "needle_9", XDG_RUNTIME_DIR=daemon.runtime) for _ in range(5)
+        ]
         for process in asking:
             process.send_signal(signal.SIGSTOP)
         assert answers(daemon)
