@@ -178,10 +178,8 @@ class Machine:
         if self._unshare.poll() is not None:
             raise AssertionError("no boot:\n" + (self.base / "boot.log").read_text())
         children = Path(f"/proc/{self._unshare.pid}/task/{self._unshare.pid}/children").read_text().split()
-        if not children or Path(f"/proc/{children[0]}/comm").read_text() != "systemd\n":
-            return False
-        self.pid = int(children[0])
-        return True
+        self.pid = next((int(pid) for pid in children if _command_of(pid) == "systemd"), 0)
+        return bool(self.pid)
 
     def reboot(self) -> None:
         """As the user of a laptop does it: everything running ends, everything on disk stays."""
@@ -206,12 +204,19 @@ class Machine:
             self._unshare.wait()
         self._unshare = None
         self.pid = 0
-        remove = 'mount -t cgroup2 cgroup2 "$1" && find "$1/$2" -depth -type d -exec rmdir {} +'
-        subprocess.run(
+        # Processes that were killed hold their cgroups a moment longer.
+        wait_for(self._remove_cgroup, what="its processes to be gone")
+
+    def _remove_cgroup(self) -> bool:
+        remove = (
+            'mount -t cgroup2 cgroup2 "$1"; [ ! -d "$1/$2" ] || find "$1/$2" -depth -type d -exec rmdir {} +'
+        )
+        done = subprocess.run(
             ["unshare", "--mount", "--propagation", "private",
-             "sh", "-c", remove, "sh", self.base / "mnt", self._cgroup],
-            check=True,
+             "sh", "-ec", remove, "sh", self.base / "mnt", self._cgroup],
+            capture_output=True, check=False,
         )  # fmt: skip
+        return done.returncode == 0
 
     # What can be done with it
 
@@ -382,6 +387,14 @@ class User:
             suffix = values["Id"].rpartition(".")[2]
             found |= {f"{suffix}.{name}": value for name, value in values.items()}
         return found
+
+
+def _command_of(pid: str) -> str:
+    """Of a process that may be gone by now: what it runs."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    except OSError:
+        return ""
 
 
 def wait_for(condition: Callable[[], object], *, what: str, timeout_s: float = PATIENCE_S) -> float:
