@@ -96,9 +96,9 @@ def test_an_upgrade_in_place_is_noticed_and_the_answer_comes(command: Path, cidx
 
 
 def test_an_idle_daemon_leaves_and_the_next_query_answers(cidx: Installed) -> None:
-    short = {"CIDX_DAEMON_TTL_MINUTES": "0.01", "CIDX_DAEMON_EVICTION_CHECK_INTERVAL_SECONDS": "0.1"}
-    with Running(cidx, **short) as daemon:
+    with Running(cidx, CIDX_DAEMON_EVICTION_CHECK_INTERVAL_SECONDS="0.1") as daemon:
         assert who(cidx) == "daemon"
+        assert cidx("config", "set", "daemon.ttl_minutes", "0.01").code == 0
         assert daemon.wait(PATIENCE_S) == 0
         assert who(cidx) == "process"
 
