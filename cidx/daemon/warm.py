@@ -76,6 +76,7 @@ class Warm:
         self._open: _Open | None = None
         self._repository = repositories.at(root, users)
         self._trusted = time.monotonic()
+        self._trusting = threading.Lock()
         self._settings: tuple[object, Settings] | None = None
         self._tree = WatchedTree(self.published, vitals, self._want)
         self.jobs = Jobs(self._job_has_ended, vitals.event)
@@ -94,9 +95,12 @@ class Warm:
                 why=f"{directory} belongs to {root or 'no repository'}",
                 next_step=f"ask the daemon of that repository, or run: cidx --standalone -C {directory} query …",
             )
-        if time.monotonic() - self._trusted > _TRUST_S:
-            self._repository = repositories.at(self._repository.root, self._users)
-            self._trusted = time.monotonic()
+        if self._trust_is_old():
+            # One asks, however many want to know.
+            with self._trusting:
+                if self._trust_is_old():
+                    self._repository = repositories.at(self._repository.root, self._users)
+                    self._trusted = time.monotonic()
         return self._repository
 
     def settings(self, repository: Repository, environment: Mapping[str, str]) -> Settings:
@@ -231,6 +235,9 @@ class Warm:
             self._vitals.event("meaning_dropped")
 
     # Plumbing
+
+    def _trust_is_old(self) -> bool:
+        return time.monotonic() - self._trusted > _TRUST_S
 
     def _state(self, generation: int, fresh: Freshness) -> Hashable:
         """Differs whenever an answer may: a file that has changed may have changed again at each look."""
