@@ -5,7 +5,7 @@ import io
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -61,20 +61,24 @@ class Texts:
 
         Of a file that is as it was indexed no more than these lines is read.
         """
-        content = self._as_indexed(chunk)
-        if content is not None:
-            return Placed(chunk, content, stale=False)
+        if (stretch := self.stretch([chunk])) is not None:
+            return stretch.chunks[0]
         if chunk.path not in self._changed:
             self._changed[chunk.path] = self.read(chunk.path)
         text = self._changed[chunk.path]
         return place(chunk, text) if text is not None else None
 
-    def _as_indexed(self, chunk: ChunkRow) -> bytes | None:
-        start, size, stamp = chunk.start_byte, chunk.size_bytes, chunk.stamp
-        content = self._read(chunk.path, lambda file: source.read_part(file, start, size, stamped=stamp))
-        if content is None or source.content_key(chunk.span.header, content) != chunk.key:
+    def stretch(self, chunks: Sequence[ChunkRow]) -> "Stretch | None":
+        """The lines of one file from the first of these chunks to the last; None unless it is as it was indexed."""
+        if not chunks:
             return None
-        return content
+        path, stamp, start = chunks[0].path, chunks[0].stamp, chunks[0].start_byte
+        size = chunks[-1].start_byte + chunks[-1].size_bytes - start
+        data = self._read(path, lambda file: source.read_part(file, start, size, stamped=stamp))
+        if data is None:
+            return None
+        placed = [_stands(chunk, data, chunk.start_byte - start) for chunk in chunks]
+        return None if any(one.stale for one in placed) else Stretch(data, placed)
 
     def _read(self, path: bytes, read: Callable[[bytes], bytes | None]) -> bytes | None:
         file = self._root + b"/" + path
@@ -100,6 +104,18 @@ class Placed(NamedTuple):
     chunk: ChunkRow
     content: bytes
     stale: bool
+
+
+class Stretch(NamedTuple):
+    """Some lines of a file, and the chunks in them that were asked for: the first begins them, the last ends them."""
+
+    data: bytes
+    chunks: Sequence[Placed]
+
+
+def _stands(chunk: ChunkRow, data: bytes, at: int) -> Placed:
+    content = data[at : at + chunk.size_bytes]
+    return Placed(chunk, content, stale=source.content_key(chunk.span.header, content) != chunk.key)
 
 
 def place(chunk: ChunkRow, text: bytes) -> Placed | None:

@@ -1,13 +1,15 @@
 """Finds every line that a regular expression matches, as `rg` does, and the chunks that these lines stand in.
 
-The index only narrows down which files are read; what is found is found in the files as they are on disk. Hits
-come by path and line, and no file is read before its hits are wanted.
+The index only narrows down what is read: of a file that is as it was indexed the chunks that may have such a line, of
+any other all. What is found is found in the files as they are on disk. Hits come by path and line, and no file is read
+before its hits are wanted.
 """
 
 import os
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +17,7 @@ from typing import NamedTuple
 from cidx.api.answer import Hit, Match
 from cidx.api.query import Filters
 from cidx.search import pattern
-from cidx.search.files import File, Texts, hit, listed, placed
+from cidx.search.files import File, Stretch, Texts, hit, listed, placed
 from cidx.search.matching import Found, Search, TooLong
 from cidx.search.patience import Apart
 from cidx.search.pattern import All, Either, Literal, Need, Pattern, Word
@@ -41,22 +43,34 @@ _ANY_END = sys.maxsize
 _CONTEXTUAL = frozenset("\u03a3\u0130")
 # Files whose chunks are looked up together: more than are usually wanted need not be read.
 _AT_A_TIME = 16
+# To look up more chunks takes longer than to read all of their files.
+_MOST_LOOKED_UP = 5000
 
 # Ends by raising when nobody waits for the answer any more.
 Check = Callable[[], None]
 
 
+class Among(NamedTuple):
+    """The files that may have such a line, by path; and by their ids the chunks of them that may, if that is known."""
+
+    files: Sequence[File]
+    chunks: Mapping[int, Sequence[int]] | None = None
+
+
 def find(
-    snapshot: Snapshot, wanted: Pattern, among: Iterable[File], *, root: Path, check: Check
+    snapshot: Snapshot, wanted: Pattern, among: Among, *, root: Path, check: Check
 ) -> Iterator[tuple[ChunkRow | None, Hit]]:
     """The chunks with matching lines, in order; None for lines that no chunk had when the index was made."""
     texts = Texts(root, limit=snapshot.largest_file_bytes)
     with _Matcher(wanted, check) as matcher:
         matching: list[_Matching] = []
-        for file in among:
+        for file, stretch in _stretches(snapshot, among, texts):
             check()
-            data = texts.read(file.path)
-            if data is not None and (found := matcher.lines(data)):
+            if stretch is not None:
+                yield from _hits(snapshot, matching)
+                matching = []
+                yield from _hits_within(stretch, matcher.lines(stretch.data))
+            elif (data := texts.read(file.path)) is not None and (found := matcher.lines(data)):
                 matching.append(_Matching(file, data, found))
             if len(matching) == _AT_A_TIME:
                 yield from _hits(snapshot, matching)
@@ -64,14 +78,32 @@ def find(
         yield from _hits(snapshot, matching)
 
 
-def candidates(snapshot: Snapshot, wanted: Pattern, filters: Filters) -> Iterable[File]:
-    """The files that may have such a line, by path."""
+def candidates(snapshot: Snapshot, wanted: Pattern, filters: Filters) -> Among:
+    """Where such a line may be."""
     files = listed(snapshot, filters)
     chunks = _narrowed(snapshot, wanted.need, ignores_case=wanted.ignores_case)
     if chunks is None:
-        return files
-    ids = snapshot.catalogue.files_of_chunks(chunks)
-    return [file for file in files if file.id in ids]
+        return Among(files)
+    of_files: dict[int, list[int]] = defaultdict(list)
+    for chunk, file in snapshot.catalogue.files_of_chunks(chunks):
+        of_files[file].append(chunk)
+    kept = [file for file in files if file.id in of_files]
+    return Among(kept, of_files if len(chunks) <= _MOST_LOOKED_UP else None)
+
+
+def _stretches(snapshot: Snapshot, among: Among, texts: Texts) -> Iterator[tuple[File, Stretch | None]]:
+    """The files, each with what spans all its chunks that may match; None where all of it has to be looked through."""
+    if among.chunks is None:
+        yield from ((file, None) for file in among.files)
+        return
+    for start in range(0, len(among.files), _AT_A_TIME):
+        files = among.files[start : start + _AT_A_TIME]
+        of_files: dict[int, list[ChunkRow]] = defaultdict(list)
+        for row in snapshot.catalogue.chunks(chunk for file in files for chunk in among.chunks[file.id]):
+            of_files[row.file].append(row)
+        for file in files:
+            rows = sorted(of_files[file.id], key=lambda row: row.start_byte)
+            yield file, texts.stretch(rows)
 
 
 class _Matcher:
@@ -129,6 +161,19 @@ def _hits(snapshot: Snapshot, matching: Iterable[_Matching]) -> Iterator[tuple[C
                 row = chunks[id_]
                 found = hit(placed(row, lines), score=1.0, scores={}, matched_by=("regex",), matches=matches)
                 yield row, found
+
+
+def _hits_within(stretch: Stretch, found: Iterable[Found]) -> Iterator[tuple[ChunkRow, Hit]]:
+    """The chunks with what was found in a stretch of a file, whose lines count from its first."""
+    spans = [
+        (chunk.span.start_line, chunk.span.end_line, at) for at, (chunk, _, _) in enumerate(stretch.chunks)
+    ]
+    before = spans[0][0] - 1
+    for at, matches in _by_chunk(((line + before, start, end) for line, start, end in found), spans):
+        # Other chunks in between have no match: the index knows all words of a line.
+        if at is not None:
+            placed = stretch.chunks[at]
+            yield placed.chunk, hit(placed, score=1.0, scores={}, matched_by=("regex",), matches=matches)
 
 
 def _by_chunk(

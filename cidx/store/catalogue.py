@@ -224,9 +224,9 @@ class Catalogue(Database):
     def all_chunks(self) -> list[ChunkRow]:
         return [_chunk_row(row) for row in self._all(_CHUNKS)]
 
-    def files_of_chunks(self, ids: Iterable[int]) -> set[int]:
-        """The files that have any of these chunks."""
-        return {file for (file,) in self._select_in("SELECT DISTINCT file FROM chunk WHERE id IN", ids)}
+    def files_of_chunks(self, ids: Iterable[int]) -> Iterable[tuple[int, int]]:
+        """Those of these chunks that are alive, each with its file."""
+        return self._select_in("SELECT id, file FROM chunk WHERE id IN", ids)
 
     def rows_of_files(self, files: Iterable[int]) -> list[int]:
         """The vectors that the chunks of these files have."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -134,12 +135,47 @@ def test_what_the_index_narrows_to_is_less_than_all(snapshot: Snapshot) -> None:
 
     def paths(source: str) -> set[str]:
         candidates = lines.candidates(snapshot, pattern.parse(source), Filters())
-        return {os.fsdecode(file.path) for file in candidates}
+        return {os.fsdecode(file.path) for file in candidates.files}
 
     assert paths(r"\bsys\b") == {"a/one.py"}
     # In the word that is too long for the index there may be anything.
     assert paths("TODO") == {"a/one.py", "long.txt"}
     assert len(paths(r"\d+")) == len(snapshot.catalogue.languages())
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """Files of many chunks, of which few have a needle, settled before they are indexed; two in other encodings."""
+    body = [f"def f{n}():\n    größe = {n}  # {'x' * 90}\n" + "    pass\n" * 60 for n in range(40)]
+    body[7] += "    return 'needle'\n"
+    body[30] += "    # needle, and a needle_too\n"
+    text = "\n".join(body)
+    files = {"utf8.py": text, "marked.py": text.encode("utf-8-sig"), "latin.py": text.encode("latin-1")}
+    tree = Tree(tmp_path_factory.mktemp("long")).write(files)
+    for name in files:
+        os.utime(tree.root / name, (1e9, 1e9))
+    time.sleep(0.05)  # so that no change could hide behind the same clock tick, which nothing but time tells
+    tree.index()
+    return tree
+
+
+@pytest.mark.parametrize("pattern", ["needle", r"needle_\w+", r"return 'needle'$", "größe = 3[05]"])
+def test_what_is_looked_through_decides_about_no_line(
+    long: Tree, pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cidx.search import lines
+    from cidx.search.files import Texts
+
+    read: list[bytes] = []
+    whole = Texts.read
+    monkeypatch.setattr(Texts, "read", lambda self, path: read.append(path) or whole(self, path))
+    with long.snapshot() as snapshot:
+        wanted = expected(long, snapshot, pattern)
+    assert len(wanted) >= 3
+    assert found(long, pattern) == wanted
+    assert set(read) == {b"latin.py", b"marked.py"}
+    monkeypatch.setattr(lines, "_MOST_LOOKED_UP", 0)
+    assert found(long, pattern) == wanted
 
 
 def test_a_list_of_all_terms_narrows_as_the_look_through_them_does(tree: Tree) -> None:
