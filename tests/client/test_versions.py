@@ -16,7 +16,7 @@ from tests.client.test_real_daemon import FILES, Running
 from tests.kit import Tree
 
 # The first commit that reads the present format of the index.
-OLDER = "acd07e8"
+OLDER = "1596f20"
 
 
 def packages_of(command: Path) -> Path:
