@@ -66,6 +66,12 @@ class Tree:
             file.write_bytes(content.encode() if isinstance(content, str) else content)
         return self
 
+    def save(self, path: str, content: str) -> None:
+        """Write a file in one step, as editors do by renaming: whoever watches sees it whole."""
+        made = self.runtime / "saved"
+        made.write_text(content)
+        made.rename(self.root / path)
+
     def git(self, *arguments: str) -> str:
         done = subprocess.run(
             ["git", *arguments],

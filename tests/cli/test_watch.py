@@ -24,12 +24,12 @@ def watching(tree: Tree) -> "Iterator[subprocess.Popen[str]]":
 
 def test_each_change_is_brought_in_and_said(tree: Tree, watching: "subprocess.Popen[str]") -> None:
     assert watching.stdout is not None
-    tree.write({"b.py": "def other(): ...\n"})
+    tree.save("b.py", "def other(): ...\n")
     assert "generation 2: 1 added, 0 changed, 0 removed" in watching.stdout.readline()
     (tree.root / "a.py").unlink()
     assert "generation 3: 0 added, 0 changed, 1 removed" in watching.stdout.readline()
     tree.write({".code-indexer/own": "x"})
-    tree.write({"b.py": "def third(): ...\n"})
+    tree.save("b.py", "def third(): ...\n")
     assert "generation 4: 0 added, 1 changed, 0 removed" in watching.stdout.readline()
 
 
@@ -46,8 +46,8 @@ def test_a_change_that_can_not_be_read_now_ends_nothing(
     assert watching.stderr is not None
     settings = tree.root / ".code-indexer/config.json"
     settings.write_text("no JSON")
-    tree.write({"b.py": "def other(): ...\n"})
+    tree.save("b.py", "def other(): ...\n")
     assert "config.json" in watching.stderr.readline()
     settings.unlink()
-    tree.write({"c.py": "def third(): ...\n"})
+    tree.save("c.py", "def third(): ...\n")
     assert "generation 2: 2 added" in watching.stdout.readline()

@@ -106,7 +106,7 @@ def test_what_was_said_is_said_again_only_while_nothing_changed(indexed: Tree) -
 def test_another_process_publishes_and_the_next_answer_knows(indexed: Tree) -> None:
     with serving(indexed) as daemon:
         assert daemon.run("query", "--json", "needle").json["generation"] == 1
-        indexed.write({"b.py": "def needle_too(): ...\n"})
+        indexed.save("b.py", "def needle_too(): ...\n")
         indexed.index()
         answer = daemon.run("query", "--json", "needle").json
         assert (answer["generation"], len(answer["hits"])) == (2, 2)

@@ -83,10 +83,10 @@ def test_a_quiet_tree_is_not_looked_at_again(indexed: Tree) -> None:
         for number in range(10):
             ask(daemon, f"needle {number}")
         assert looks(daemon) == before
-        indexed.write({"noise.log": "1"})
+        indexed.save("noise.log", "1")
         ask(daemon, "is noise.log a file of ours")
         assert looks(daemon) == before + 1
-        indexed.write({"noise.log": "2"})
+        indexed.save("noise.log", "2")
         ask(daemon, "it was not")
         assert looks(daemon) == before + 1
 
