@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from math import inf
+from typing import NamedTuple
 
 from cidx.index.grammars import DEPTH_LIMIT, Definition, Found, read
 from cidx.index.headings import sections
@@ -163,8 +164,7 @@ def _is_border(text: _Text, outer: Definition | None, block: _Block) -> bool:
     return definition.kind != "constant" and not inside_function
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """Rows that will be a chunk, or a part of one.
 
     `subject` is the definition the rows are about; `whole` is the number of definitions they show

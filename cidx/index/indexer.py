@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from cidx import log
@@ -32,7 +34,7 @@ from cidx.store.writer import Writer
 from cidx.text import embedder
 from cidx.text.embedder import Embedder
 from cidx.text.stems import stem
-from cidx.text.tokenizer import query_terms
+from cidx.text.tokenizer import terms, words
 
 # Enough to be worth a trip to another process, little enough to show progress and keep memory small.
 _BATCH_BYTES, _BATCH_FILES = 400_000, 100
@@ -334,7 +336,13 @@ def _facts(row: FileRow | None) -> tuple[bytes, str, str] | None:
 
 def _stems_of(text: str) -> str:
     """Names as full text holds them."""
-    return " ".join(dict.fromkeys(map(stem, query_terms(text))))
+    return " ".join(dict.fromkeys(chain.from_iterable(map(_stems_of_word, words(text)))))
+
+
+# Most names and folders come again and again.
+@lru_cache(maxsize=20_000)
+def _stems_of_word(word: str) -> tuple[str, ...]:
+    return tuple(map(stem, terms(word)))
 
 
 def _batches(tasks: Iterable[Task]) -> Iterator[list[Task]]:

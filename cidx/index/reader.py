@@ -3,7 +3,6 @@
 Touches nothing but the files, so that many can be read at once, in this process or in others (`workers`).
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from cidx.store import source
 from cidx.store.records import FormerFile, NewFile, Reference, Span, Symbol
 from cidx.text import encoding
 from cidx.text.embedder import Embedder
-from cidx.text.tokenizer import TermMemo, words
+from cidx.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,14 +106,15 @@ class Reader:
     embedder: Embedder
     known_of: Callable[[AbstractSet[bytes]], AbstractSet[bytes]]
     patient: bool = True
-    _memo: TermMemo = field(default_factory=TermMemo)
+    _vocabulary: Vocabulary = field(init=False)
     _attributes: Attributes = field(init=False)
 
     def __post_init__(self) -> None:
         self._attributes = Attributes(self.root)
+        self._vocabulary = Vocabulary(self.embedder)
 
     def prepare(self, tasks: Sequence[Task], *, now_ns: int) -> Batch:
-        vectors = _Vectors(self.embedder, self.known_of)
+        vectors = _Vectors(self._vocabulary, self.known_of)
         reads: list[Read | None] = []
         put_off = []
         for place, task in enumerate(tasks):
@@ -191,29 +191,29 @@ class Reader:
 
     def _piece(self, span: Span, lines: list[bytes], vectors: "_Vectors") -> Piece:
         content = source.span_bytes(lines, span)
-        text = content.decode("utf-8", "replace")
-        said = Counter(words(f"{span.header}\n{text}" if span.header else text))
+        said = self._vocabulary.read(b"%s\n%s" % (span.header.encode(), content) if span.header else content)
         key = source.content_key(span.header, content)
+        body = self._vocabulary.body(said)
         vectors.want(key, said)
-        return Piece(span, len(content), key, self._memo.body(said))
+        return Piece(span, len(content), key, body)
 
 
 class _Vectors:
     """The vectors of a batch in the making: documents wait until it is worth embedding them together."""
 
     def __init__(
-        self, embedder: Embedder, known_of: Callable[[AbstractSet[bytes]], AbstractSet[bytes]]
+        self, vocabulary: Vocabulary, known_of: Callable[[AbstractSet[bytes]], AbstractSet[bytes]]
     ) -> None:
-        self._embedder = embedder
+        self._vocabulary = vocabulary
         self._known_of = known_of
-        self._waiting: dict[bytes, Mapping[str, int]] = {}
+        self._waiting: dict[bytes, Sequence[int]] = {}
         self._vectors: dict[bytes, NDArray[np.float32]] = {}
 
-    def want(self, key: bytes, said: Mapping[str, int]) -> None:
+    def want(self, key: bytes, said: Sequence[int]) -> None:
         if key not in self._waiting and key not in self._vectors:
             self._waiting[key] = said
-            if len(self._waiting) >= _MOST_WAITING:
-                self._embed()
+        if len(self._waiting) >= _MOST_WAITING or self._vocabulary.is_full:
+            self._embed()
 
     def all(self) -> "Mapping[bytes, NDArray[np.float32]]":
         self._embed()
@@ -222,9 +222,11 @@ class _Vectors:
     def _embed(self) -> None:
         known = self._known_of(self._waiting.keys())
         new = [key for key in self._waiting if key not in known]
-        vectors = self._embedder.embed([self._waiting[key] for key in new])
+        vectors = self._vocabulary.embed([self._waiting[key] for key in new])
         self._vectors |= zip(new, vectors, strict=True)
         self._waiting.clear()
+        if self._vocabulary.is_full:
+            self._vocabulary.clear()
 
 
 def _skipped(entry: Entry, stamp: bytes, why: str, task: Task) -> Read:

@@ -11,8 +11,8 @@ has the same vector alone and in any company. Whatever was embedded by another v
 import json
 import mmap
 import zlib
-from bisect import bisect_left
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -42,6 +42,17 @@ _FEW_ROWS = 1000
 _EXACT = 2**24
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What some documents say, laid flat: for each word of each document how often, and the rows of its terms."""
+
+    documents: int
+    document: "NDArray[np.intp]"  # that says a word, in ascending order
+    count: "NDArray[np.intp]"
+    each: "NDArray[np.intp]"  # how many rows the word has
+    rows: "NDArray[np.intp]"
+
+
 class Embedder(Protocol):
     """What the index and the search need of a model."""
 
@@ -55,14 +66,22 @@ class Embedder(Protocol):
         """One unit row a document, given as its words and how often each is said; without any it is zeros."""
         ...
 
+    def rows(self, terms: Sequence[str], each: Sequence[int]) -> "tuple[NDArray[np.intp], NDArray[np.intp]]":
+        """The rows of words, given as all their terms and how many each word has; and how many rows each has."""
+        ...
+
+    def pool(self, said: Said) -> "Vectors":
+        """As `embed`."""
+        ...
+
 
 class TableEmbedder:
-    """The packaged model. Safe to share between threads: nothing changes after loading but a memo."""
+    """The packaged model. Safe to share between threads: nothing changes after loading."""
 
-    def __init__(self, version: str, keys: "Sequence[int]", table: "NDArray[np.int8]") -> None:
+    def __init__(self, version: str, keys: "NDArray[np.uint32]", table: "NDArray[np.int8]") -> None:
         self._version = version
+        self._keys = keys
         self._table = table
-        self._rows = Rows(keys, len(table))
 
     @property
     def version(self) -> str:
@@ -73,33 +92,70 @@ class TableEmbedder:
         return int(self._table.shape[1])
 
     def embed(self, documents: Sequence[Mapping[str, int]]) -> "Vectors":
-        pooled = np.empty((len(documents), self.dimensions), dtype=np.float32)
-        for start in range(0, len(documents), _BLOCK):
-            block = documents[start : start + _BLOCK]
-            pooled[start : start + len(block)] = self._pool(block)
+        found = list(map(terms, chain.from_iterable(documents)))
+        rows, each = self.rows(list(chain.from_iterable(found)), list(map(len, found)))
+        document = np.repeat(np.arange(len(documents)), list(map(len, documents)))
+        count = np.fromiter(chain.from_iterable(map(dict.values, documents)), np.intp, len(found))  # type: ignore[arg-type]
+        return self.pool(Said(len(documents), document, count, each, rows))
+
+    def rows(self, terms: Sequence[str], each: Sequence[int]) -> "tuple[NDArray[np.intp], NDArray[np.intp]]":
+        return rows_of(terms, each, self._keys, len(self._table) - len(self._keys))
+
+    def pool(self, said: Said) -> "Vectors":
+        blocks = _blocks(said) if said.documents > _BLOCK else [said]
+        pooled = np.concatenate([self._sums(block) for block in blocks])
         norms = np.linalg.norm(pooled, axis=1, keepdims=True)
         np.divide(pooled, norms, out=pooled, where=norms > 0)
         return pooled
 
-    def _pool(self, documents: Sequence[Mapping[str, int]]) -> "NDArray[Any]":
-        """The weighted sums of the rows of each document's terms."""
-        found = list(map(self._rows.__getitem__, chain.from_iterable(documents)))
-        said = np.fromiter(chain.from_iterable(map(dict.values, documents)), np.intp, len(found))  # type: ignore[arg-type]
-        document = np.repeat(np.arange(len(documents)), list(map(len, documents)))
-        each = np.fromiter(map(len, found), np.intp, len(found))
-        rows = np.fromiter(chain.from_iterable(found), np.intp, each.sum())
-        distinct, columns = _numbered(rows, len(self._table))
-        cells = np.repeat(document * len(distinct), each) + columns
+    def _sums(self, said: Said) -> "Vectors":
+        """The weighted sums of the rows of each document's words."""
+        distinct, columns = _numbered(said.rows, len(self._table))
+        cells = np.repeat(said.document * len(distinct), said.each) + columns
         weights = np.bincount(
             cells,
-            np.repeat(_WEIGHTS.take(said, mode="clip"), each),
-            minlength=len(documents) * len(distinct),
-        ).reshape(len(documents), len(distinct))
+            np.repeat(_WEIGHTS.take(said.count, mode="clip"), said.each),
+            minlength=said.documents * len(distinct),
+        ).reshape(said.documents, len(distinct))
         # Only a document of many thousand words needs doubles to be added exactly.
         exact = weights.sum(axis=1).max(initial=0) * _FULL_SCALE < _EXACT
         kind = np.float32 if exact else np.float64
         sums: NDArray[Any] = weights.astype(kind) @ self._table.take(distinct, axis=0).astype(kind)
-        return sums
+        return sums.astype(np.float32, copy=False)
+
+
+def _blocks(said: Said) -> Iterator[Said]:
+    starts = range(0, said.documents, _BLOCK)
+    words = np.searchsorted(said.document, [*starts, said.documents])
+    rows = np.append(0, said.each.cumsum())[words]
+    for start, some, theirs in zip(
+        starts, map(slice, words, words[1:]), map(slice, rows, rows[1:]), strict=False
+    ):
+        yield Said(
+            min(_BLOCK, said.documents - start),
+            said.document[some] - start,
+            said.count[some],
+            said.each[some],
+            said.rows[theirs],
+        )
+
+
+def rows_of(
+    terms: Sequence[str], each: Sequence[int], known: "NDArray[np.uint32]", others: int
+) -> "tuple[NDArray[np.intp], NDArray[np.intp]]":
+    """See `Embedder.rows`; in a table of a row for each `known` key, sorted, and then those that all others share."""
+    keys = np.fromiter(map(key_of, terms), np.uint32, len(terms))
+    rows = np.searchsorted(known, keys)
+    is_known = np.searchsorted(known, keys, side="right") > rows
+    rows = np.where(is_known, rows, len(known) + keys % np.uint32(others))
+    # A whole identifier that nobody knows would drown its parts.
+    counts = np.array(each, dtype=np.intp)
+    several = np.flatnonzero(counts > 1)
+    whole = (counts.cumsum() - counts)[several]
+    kept = np.ones(len(rows), dtype=bool)
+    kept[whole] = is_known[whole]
+    counts[several] -= ~is_known[whole]
+    return rows[kept], counts
 
 
 def _numbered(rows: "NDArray[np.intp]", count: int) -> "tuple[NDArray[np.intp], NDArray[np.intp]]":
@@ -118,36 +174,6 @@ def _numbered(rows: "NDArray[np.intp]", count: int) -> "tuple[NDArray[np.intp], 
 def weight(count: int) -> int:
     """What a word weighs that a document says so often."""
     return int(_WEIGHTS[min(count, len(_WEIGHTS) - 1)])
-
-
-class Rows(dict[str, tuple[int, ...]]):
-    """The table rows of each word seen."""
-
-    CAPACITY = 300_000
-
-    def __init__(self, keys: Sequence[int], rows: int) -> None:
-        super().__init__()
-        self._keys = keys
-        self._others = rows - len(keys)
-
-    def __missing__(self, word: str) -> tuple[int, ...]:
-        if len(self) >= self.CAPACITY:
-            self.clear()
-        found = terms(word)
-        # A whole identifier that nobody knows would drown its parts.
-        if len(found) > 1 and self._known(key_of(found[0])) is None:
-            found = found[1:]
-        rows = self[word] = tuple(map(self._row, found))
-        return rows
-
-    def _row(self, term: str) -> int:
-        key = key_of(term)
-        known = self._known(key)
-        return len(self._keys) + key % self._others if known is None else known
-
-    def _known(self, key: int) -> int | None:
-        row = bisect_left(self._keys, key)
-        return row if row < len(self._keys) and self._keys[row] == key else None
 
 
 def key_of(term: str) -> int:
@@ -170,7 +196,7 @@ def load(file: Path) -> TableEmbedder:
     keys = np.frombuffer(view, dtype="<u4", count=header["terms"], offset=start)
     shape = header["rows"], header["dimensions"]
     table = np.frombuffer(view, dtype=np.int8, offset=start + keys.nbytes).reshape(shape)
-    return TableEmbedder(header["version"], keys.astype("=u4", copy=False).data, table)
+    return TableEmbedder(header["version"], keys.astype("=u4", copy=False), table)
 
 
 def dump(file: Path, *, version: str, terms: Collection[str], table: "NDArray[np.int8]") -> None:

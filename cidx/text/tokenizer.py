@@ -6,8 +6,6 @@ Documents and queries go through the same two steps, so they can't disagree. Pur
 """
 
 import re
-from collections.abc import Mapping
-from operator import mul
 
 WORD = re.compile(r"\w+")
 # Letters beyond ASCII count as small ones: `Größe` is one part, whatever its case.
@@ -29,12 +27,22 @@ OVERLONG = "\u2026"
 _GAPS = str.maketrans(
     {chr(code): " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
 )
+# What is beyond ASCII is part of a word, once its signs are gone.
+_GAPS_IN_UTF8 = bytes(ord(_GAPS.get(code, chr(code))) if code < 128 else code for code in range(256))
+_SIGNS = re.compile(r"[^\w\x00-\x7f]+")
 
 
 def words(text: str) -> list[str]:
     """The words of a text in order, as written."""
     # Half the time of the expression, and nearly all source is ASCII.
     return text.translate(_GAPS).split() if text.isascii() else WORD.findall(text)
+
+
+def words_in_utf8(text: bytes) -> list[bytes]:
+    """The same of a text in UTF-8, each in UTF-8: a third less time, and most of it less beyond ASCII."""
+    if not text.isascii():
+        text = _SIGNS.sub(" ", text.decode("utf-8", "replace")).encode()
+    return text.translate(_GAPS_IN_UTF8).split()
 
 
 def terms(word: str) -> tuple[str, ...]:
@@ -60,30 +68,6 @@ def _unspaced_terms(word: str) -> tuple[str, ...]:
     between = [term for gap in _UNSPACED.sub(" ", word).split() for term in terms(gap)]
     found = dict.fromkeys((*pairs, *between))
     return tuple(found) if len(word) > LONGEST_WORD else (whole, *(term for term in found if term != whole))
-
-
-class TermMemo(dict[str, str]):
-    """The terms of words already seen, each with a space behind it: code repeats its words, and a look-up takes a
-    thirtieth of the time (100,000 words: 6 ms against 190 ms).
-
-    Not locked: two threads may compute the same entry, which is then the same value.
-    """
-
-    # Bounds the memory: a repository with more distinct words starts over now and then.
-    CAPACITY = 300_000
-
-    def __missing__(self, word: str) -> str:
-        if len(self) >= self.CAPACITY:
-            self.clear()
-        known = terms(word)
-        if len(word) > LONGEST_WORD:
-            known = (*known, OVERLONG)
-        found = self[word] = "".join(f"{term} " for term in known)
-        return found
-
-    def body(self, said: Mapping[str, int]) -> str:
-        """What full text takes of words and how often each is said. The order is lost, which no search looks at."""
-        return "".join(map(mul, map(self.__getitem__, said), said.values()))
 
 
 def query_terms(text: str) -> list[str]:

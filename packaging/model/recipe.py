@@ -12,6 +12,7 @@ import sysconfig
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ import training  # noqa: E402
 import vocabulary  # noqa: E402
 from teacher import Teacher  # noqa: E402
 
-from cidx.text import embedder  # noqa: E402
+from cidx.text import embedder, tokenizer  # noqa: E402
 from cidx.text.tokenizer import words  # noqa: E402
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ class Pooling:
     """Documents as the rows and weights that the embedder would pool, for a table of floats."""
 
     def __init__(self, terms: Sequence[str]) -> None:
-        self._rows_of = embedder.Rows(sorted(map(embedder.key_of, terms)), len(terms) + SHARED_ROWS)
+        self._known = np.array(sorted(map(embedder.key_of, terms)), dtype=np.uint32)
+        self._rows_of = cache(self._find_rows)
         # The embedder's rows are in the order of their keys, the recipe's in that of the vocabulary.
         self._order = np.argsort([embedder.key_of(term) for term in terms])
         self._terms = len(terms)
@@ -125,7 +127,7 @@ class Pooling:
                 [
                     (row, float(embedder.weight(counts[word])))
                     for word in counts
-                    for row in self._rows_of[word]
+                    for row in self._rows_of(word)
                 ]
             )
         found = training.matrix(weighted, self._terms + SHARED_ROWS)
@@ -133,6 +135,11 @@ class Pooling:
         found.indices[own] = self._order[found.indices[own]]
         found.has_sorted_indices = False
         return found
+
+    def _find_rows(self, word: str) -> Sequence[int]:
+        found = tokenizer.terms(word)
+        rows: list[int] = embedder.rows_of(found, [len(found)], self._known, SHARED_ROWS)[0].tolist()
+        return rows
 
     def examples(self, mined: Mined) -> list[training.Examples]:
         found = []

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cidx.text.tokenizer import _PART, LONGEST_WORD, OVERLONG, WORD, TermMemo, query_terms, terms, words
+from cidx.text.tokenizer import _PART, LONGEST_WORD, OVERLONG, WORD, query_terms, terms, words, words_in_utf8
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,6 @@ def test_the_short_way_for_one_part_finds_the_same(word: str) -> None:
     ]
 
 
-def test_a_body_says_every_term_as_often_as_its_word() -> None:
-    body = TermMemo().body({"getURL": 2, "x": 1, "_": 3})
-    assert sorted(body.split()) == ["get", "get", "geturl", "geturl", "url", "url", "x"]
-
-
 @given(st.text())
 def test_any_text_gives_lower_case_terms_without_spaces(text: str) -> None:
     for word in words(text):
@@ -71,16 +66,17 @@ def test_any_text_gives_lower_case_terms_without_spaces(text: str) -> None:
             assert term.split() == [term]
 
 
-def test_the_memo_starts_over_when_it_is_full() -> None:
-    memo = TermMemo()
-    memo.CAPACITY = 10  # type: ignore[misc]
-    for number in range(25):
-        assert memo[f"w{number}x"].split() == list(terms(f"w{number}x"))
-    assert len(memo) <= 10
-
-
-def test_a_word_too_long_to_be_a_term_leaves_a_mark_that_no_word_is() -> None:
-    memo = TermMemo()
-    assert memo["x" * LONGEST_WORD].split() == ["x" * LONGEST_WORD]
-    assert memo["x" * (LONGEST_WORD + 1)].split() == [OVERLONG]
+def test_what_stands_for_an_overlong_word_is_no_word() -> None:
     assert words(OVERLONG) == []
+
+
+@given(st.text() | st.text("aB_2 é(世—\u0301\n\x1c\x85"))
+def test_words_in_utf8_are_the_same_words(text: str) -> None:
+    assert [word.decode() for word in words_in_utf8(text.encode("utf-8", "replace"))] == words(
+        text.encode("utf-8", "replace").decode()
+    )
+
+
+@given(st.binary())
+def test_broken_utf8_has_the_words_of_what_it_is_read_as(text: bytes) -> None:
+    assert [word.decode() for word in words_in_utf8(text)] == words(text.decode("utf-8", "replace"))

@@ -23,16 +23,14 @@ whose grammar is not installed, gives None. Grammars are loaded on first use and
 """
 
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from itertools import accumulate
 from math import inf
 from pathlib import Path
 from time import thread_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cidx.index.grammars.table import GRAMMARS as GRAMMARS
 from cidx.store.records import Reference
@@ -41,8 +39,7 @@ if TYPE_CHECKING:
     from tree_sitter import Language, Node, Query
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """One named piece of a file. Lines are 1-based and inclusive.
 
     `start_line` includes decorators, `lead_line` also the comments and attributes directly above.
@@ -97,6 +94,8 @@ _COST_S_PER_BYTE = 5e-6
 # that people wrote 37 take more than this, and those are tables of numbers and minified code. Longer names in
 # between would hide it.
 _STEPS_A_CALL = 100
+# To ask for the time at each call would cost a fifteenth of the parsing.
+_CALLS_A_LOOK = 16
 _STEPS_PER_BYTE, _STEPS_LEAST = 1.2, 1500
 
 _NO_KIND = frozenset({"name", "receiver"})
@@ -181,7 +180,7 @@ def _matches(loaded: _Loaded, source: bytes, *, patient: bool) -> "list[tuple[in
     def is_too_much(*_: object) -> bool:
         nonlocal calls
         calls += 1
-        return calls > most_calls or thread_time() > end_s
+        return calls > most_calls or (calls % _CALLS_A_LOOK == 0 and thread_time() > end_s)
 
     try:
         tree = Parser(loaded.language).parse(
@@ -224,8 +223,7 @@ def _token_steps(children: "Sequence[Node]") -> int:
     return steps + run * run
 
 
-@dataclass(frozen=True, slots=True)
-class _Match:
+class _Match(NamedTuple):
     start: int
     end: int
     pattern: int
@@ -291,7 +289,8 @@ class _Text:
 
     def is_no_code(self) -> bool:
         """Data and minified code, whose names mean nothing and whose parsing may have no end."""
-        long_bytes = sum(len(line) for line in self.lines if len(line) > LINE_LIMIT)
+        lengths = list(map(len, self.lines))
+        long_bytes = sum(filter(LINE_LIMIT.__lt__, lengths)) if max(lengths) > LINE_LIMIT else 0
         return long_bytes > max(len(self.source) // 2, 2 * LINE_LIMIT) or b"\0" in self.source
 
     def of(self, node: "Node") -> str:
@@ -342,11 +341,10 @@ def _define(match: _Match, parent: Definition | None, text: _Text, borders: _Bor
 def _references(
     uses: "Iterable[dict[str, list[Node]]]", text: _Text, defined: dict[int, _Match]
 ) -> tuple[Reference, ...]:
-    firsts = _first_uses(uses, text.source, defined)
-    starts = list(accumulate((len(line) + 1 for line in text.lines), initial=0))
+    line, at = 1, 0
     kept: dict[tuple[str, bytes], Reference] = {}
-    for start, kind, name in sorted(firsts):
-        line = bisect_right(starts, start)
+    for start, kind, name in sorted(_first_uses(uses, text.source, defined)):
+        line, at = line + text.source.count(b"\n", at, start), start
         if (kind, name) not in kept and len(text.lines[line - 1]) <= LINE_LIMIT:
             kept[kind, name] = Reference(name.decode(errors="replace"), kind, line)
             if len(kept) == REFERENCE_LIMIT:
