@@ -254,18 +254,31 @@ def _piece_end(text: _Text, start: int, end: int) -> int:
         return max(fitting, start + 1)
     middle = min(max(bisect_left(text.offsets, base + share, start, end), first), last)
     near = range(max(first, middle - _REACH), min(last, middle + _REACH) + 1)
-    return _best(text, near, centre=base + share)
+    return _best(text, near, middle, centre=base + share)
 
 
-def _best(text: _Text, rows: Iterable[int], *, centre: float) -> int:
+def _best(text: _Text, near: range, middle: int, *, centre: float) -> int:
     """The row where a piece starts best, looking from the centre outwards until nothing further off can be better."""
     cost_each = _OFF_CENTRE / text.limit
     best: tuple[float, int] = (inf, 0)
-    for off_centre, row in sorted((abs(text.offsets[row] - centre) * cost_each, row) for row in rows):
+    for row in _outwards(text.offsets, near, middle, centre):
+        off_centre = abs(text.offsets[row] - centre) * cost_each
         if off_centre > best[0]:
             break
         best = min(best, (off_centre + _badness(text.lines[row], text.lines[row - 1]), row))
     return best[1]
+
+
+def _outwards(offsets: Sequence[int], near: range, middle: int, centre: float) -> Iterator[int]:
+    """The rows by their distance from the centre, which lies above `middle`."""
+    above, below = middle - 1, middle
+    while above >= near.start or below < near.stop:
+        if above < near.start or (below < near.stop and offsets[below] - centre < centre - offsets[above]):
+            yield below
+            below += 1
+        else:
+            yield above
+            above -= 1
 
 
 # In columns of indentation: what a place to cut costs.

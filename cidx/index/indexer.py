@@ -41,7 +41,8 @@ _BATCH_BYTES, _BATCH_FILES = 400_000, 100
 # From here on other processes read: one takes a fifth of a second to start, and reads two megabytes a second.
 _WORTH_WORKERS_BYTES = 2_000_000
 _MOST_WORKERS = 8
-# A first index is searched from then on, and again when twice as much time has passed: each step costs a commit.
+# A first index is searched from then on, and again when twice as much time has passed, unless it is complete as soon as
+# that: each step costs a commit.
 _FIRST_STEP_S = 3.0
 
 
@@ -228,17 +229,17 @@ class _Run:
         batches = list(_batches(tasks))
         # What is gone was dealt with before.
         done, total = len(found.gone), len(found)
-        step_s, stepped = _FIRST_STEP_S, time.monotonic()
+        steps = _Steps(len(batches))
         with contextlib.closing(self._prepared(batches, size_bytes)) as prepared:
-            for tasks_of_batch in batches:
+            for number, tasks_of_batch in enumerate(batches, 1):
                 self._check_cancelled()
                 self._job.report(Progress("indexing", done, total, self._chunks))
                 self._add(next(prepared), [rows.get(task.entry.path) for task in tasks_of_batch])
                 done += len(tasks_of_batch)
-                if done < total and self._writer.is_first and time.monotonic() - stepped >= step_s:
+                if self._writer.is_first and steps.is_due(number):
                     self._job.report(Progress("publishing what is there", done, total, self._chunks))
                     self._writer.publish_so_far()
-                    step_s, stepped = 2 * step_s, time.monotonic()
+                    steps.take()
 
     def _prepared(self, batches: Sequence[Sequence[Task]], size_bytes: int) -> Generator[Batch]:
         """What becomes of each batch: read here, or by other processes where there is much of it."""
@@ -323,6 +324,24 @@ class _Run:
                 why="it was asked to stop",
                 next_step="cidx index goes on from the published generation",
             )
+
+
+class _Steps:
+    """When to publish what there is of a first index."""
+
+    def __init__(self, batches: int) -> None:
+        self._batches = batches
+        self._step_s = _FIRST_STEP_S
+        self._began = self._stepped = time.monotonic()
+
+    def is_due(self, done: int) -> bool:
+        """Whether the last step was long ago, and the rest takes as long, going by the batches that are done."""
+        now = time.monotonic()
+        rest_s = (now - self._began) * (self._batches - done) / done
+        return now - self._stepped >= self._step_s < rest_s
+
+    def take(self) -> None:
+        self._step_s, self._stepped = 2 * self._step_s, time.monotonic()
 
 
 def _cores() -> int:

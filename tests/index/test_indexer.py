@@ -43,6 +43,25 @@ def test_a_first_index_is_searched_in_steps_and_ends_as_any_other(
         assert content(one) == content(other)
 
 
+def test_a_first_index_that_is_nearly_complete_is_not_published_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 100.0
+    monkeypatch.setattr(indexer.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(indexer, "_FIRST_STEP_S", 3.0)
+    steps = indexer._Steps(10)
+    now_s += 2.9
+    assert not steps.is_due(1)
+    now_s += 0.1
+    assert not steps.is_due(6)
+    assert steps.is_due(4)
+    steps.take()
+    now_s += 5.9
+    assert not steps.is_due(5)
+    now_s += 0.1
+    assert steps.is_due(5)
+
+
 def test_a_worktree_begins_with_the_index_of_another(tree: Tree, tmp_path: Path) -> None:
     tree.write({f"f{n}.py": f"def f{n}():\n    return {n}\n" for n in range(30)}).commit()
     tree.index()
