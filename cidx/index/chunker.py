@@ -82,14 +82,8 @@ def _with_names(cut: Sequence[Span], definitions: Iterable[Definition]) -> tuple
     )
 
 
-def _symbol(definition: Definition) -> Symbol:
-    return Symbol(
-        name=definition.name,
-        path=definition.path,
-        kind=definition.kind,
-        start_line=definition.start_line,
-        end_line=definition.end_line,
-    )
+def _symbol(found: Definition) -> Symbol:
+    return Symbol(found.name, found.path, found.kind, found.start_line, found.end_line)
 
 
 def spans(

@@ -44,7 +44,8 @@ def by_name(path: bytes) -> str:
 
 def by_content(text: bytes, language: str) -> str:
     """Why the content says so; empty if it does not."""
-    if _SAYS_SO.search(text, 0, _SAID_WITHIN):
+    # Hardly any file has the word, and to look for it takes a tenth of the time.
+    if b"generated" in text[:_SAID_WITHIN].lower() and _SAYS_SO.search(text, 0, _SAID_WITHIN):
         return GENERATED
     if language in _MAY_BE_MINIFIED and len(text) >= _MINIFIED_BYTES and _is_minified(text):
         return MINIFIED
