@@ -32,7 +32,7 @@ TEXT_BYTES = 1500
 
 # Translations, tables and logs are rows that are all alike. One is found by its words, and shown with the lines around
 # it however long the rest is: no need for a vector, a document and a row every few of them.
-ROWS_BYTES = 4000
+ROWS_BYTES = 8000
 _ROWS = frozenset({"po", "csv", "log"})
 
 # Smaller definitions (getters, stubs, one-line tests) are joined, because a chunk costs a vector, a

@@ -9,6 +9,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import accumulate, count
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from cidx.store.records import (
 )
 
 # So many bytes of a key are indexed; the rest is compared.
-_KEY_PREFIX = 6
+_KEY_PREFIX = 4
 
 # The chunks of a file have consecutive ids. Symbols and references are clustered by name and not indexed by file: those
 # of a file that is gone are passed over until `purge`. What a path held last is in `former`; should it come back, it is
@@ -43,10 +44,11 @@ CREATE TABLE file (
 CREATE TABLE embedding (row INTEGER PRIMARY KEY, key BLOB NOT NULL);
 CREATE TABLE chunk (
     id INTEGER PRIMARY KEY, file INTEGER NOT NULL, start_line INTEGER NOT NULL, end_line INTEGER NOT NULL,
-    row INTEGER NOT NULL, symbol TEXT NOT NULL, kind TEXT NOT NULL, header TEXT NOT NULL,
+    row INTEGER NOT NULL, symbol TEXT NOT NULL, kind INTEGER NOT NULL, header TEXT NOT NULL,
     names TEXT NOT NULL, start_byte INTEGER NOT NULL, size_bytes INTEGER NOT NULL);
+CREATE TABLE kind (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE symbol (
-    name TEXT NOT NULL, file INTEGER NOT NULL, number INTEGER NOT NULL, scope TEXT NOT NULL, kind TEXT NOT NULL,
+    name TEXT NOT NULL, file INTEGER NOT NULL, number INTEGER NOT NULL, scope TEXT NOT NULL, kind INTEGER NOT NULL,
     start_line INTEGER NOT NULL, end_line INTEGER NOT NULL, PRIMARY KEY (name, file, number)) WITHOUT ROWID;
 CREATE TABLE reference (
     name INTEGER NOT NULL, file INTEGER NOT NULL, kind INTEGER NOT NULL, line INTEGER NOT NULL,
@@ -67,9 +69,10 @@ _REFERENCE_KINDS = ("import", "call", "inherit")
 _FILES = "SELECT id, path, stamp, digest, language, skipped FROM file"
 _CHUNKS = """
 SELECT chunk.id, chunk.file, file.path, file.language, chunk.start_line, chunk.end_line, chunk.symbol,
-       chunk.kind, chunk.header, chunk.names, chunk.row, embedding.key,
+       kind.name, chunk.header, chunk.names, chunk.row, embedding.key,
        file.stamp, chunk.start_byte, chunk.size_bytes
 FROM chunk JOIN file ON file.id = chunk.file JOIN embedding ON embedding.row = chunk.row
+JOIN kind ON kind.id = chunk.kind
 """
 # The chunk of a line, in a file that is still there.
 _DEFINING = """
@@ -85,10 +88,12 @@ WHERE reference.name = ? AND reference.kind = 0 AND reference.line BETWEEN chunk
 _REMEMBER = """
 INSERT OR REPLACE INTO former
 SELECT path, file.id, digest, language,
-       json_group_array(json_array(start_line, end_line, symbol, chunk.kind, header, names)), ?
+       json_group_array(json_array(start_line, end_line, symbol, kind.name, header, names)), ?
 FROM file JOIN chunk ON chunk.id >= file.first_chunk AND chunk.id < file.first_chunk + file.chunks
+JOIN kind ON kind.id = chunk.kind
 WHERE file.id = ? AND skipped = '' GROUP BY file.id
 """
+_SYMBOL_KINDS = "SELECT name FROM kind WHERE id IN (SELECT DISTINCT kind FROM symbol) ORDER BY name"
 _CANDIDATES = "SELECT id, file, row, symbol, names FROM chunk"
 
 
@@ -254,16 +259,17 @@ class Catalogue(Database):
     def symbols(self) -> list[tuple[bytes, Symbol]]:
         """Every definition with the path of its file."""
         rows = self._all(
-            "SELECT file.path, name, scope || name, kind, start_line, end_line"
-            " FROM symbol JOIN file ON file.id = symbol.file"
+            "SELECT file.path, symbol.name, scope || symbol.name, kind.name, start_line, end_line"
+            " FROM symbol JOIN file ON file.id = symbol.file JOIN kind ON kind.id = symbol.kind"
         )
         return [(row[0], Symbol(*row[1:])) for row in rows]
 
     def symbols_like(self, part: str) -> list[tuple[int, Symbol]]:
         """The definitions whose names hold this, in any case of ASCII letters, each with the id of its file."""
         rows = self._all(
-            "SELECT file.id, name, scope || name, kind, start_line, end_line"
-            " FROM symbol JOIN file ON file.id = symbol.file WHERE name LIKE ? ESCAPE '\\'",
+            "SELECT file.id, symbol.name, scope || symbol.name, kind.name, start_line, end_line"
+            " FROM symbol JOIN file ON file.id = symbol.file JOIN kind ON kind.id = symbol.kind"
+            " WHERE symbol.name LIKE ? ESCAPE '\\'",
             ("%" + re.sub(r"([%_\\])", r"\\\1", part) + "%",),
         )
         return [(row[0], Symbol(*row[1:])) for row in rows]
@@ -286,7 +292,7 @@ class Catalogue(Database):
 
     def symbol_kinds(self) -> list[str]:
         """The kinds of definitions that there are."""
-        return [kind for (kind,) in self._all("SELECT DISTINCT kind FROM symbol ORDER BY kind")]
+        return [kind for (kind,) in self._all(_SYMBOL_KINDS)]
 
     def references(self, name: str | None = None) -> list[tuple[bytes, str, int]]:
         """Path, kind and line of what may be a use of a name; of every use without one."""
@@ -316,25 +322,33 @@ class Catalogue(Database):
     def add_chunks(self, file: int, first_id: int, chunks: Sequence[NewChunk]) -> None:
         """All of a file's, in order."""
         starts = accumulate((chunk.size_bytes for chunk in chunks), initial=0)
-        self._many(
-            "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        rows = [
             (
-                (
-                    id_, file, chunk.span.start_line, chunk.span.end_line, chunk.row,
-                    chunk.span.symbol, chunk.span.kind, chunk.span.header, chunk.span.names, start, chunk.size_bytes,
-                )
-                for id_, chunk, start in zip(count(first_id), chunks, starts, strict=False)
-            ),
-        )  # fmt: skip
+                id_, file, chunk.span.start_line, chunk.span.end_line, chunk.row, chunk.span.symbol,
+                self._kind(chunk.span.kind), chunk.span.header, chunk.span.names, start, chunk.size_bytes,
+            )
+            for id_, chunk, start in zip(count(first_id), chunks, starts, strict=False)
+        ]  # fmt: skip
+        self._many("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def add_symbols(self, file: int, symbols: Sequence[Symbol]) -> None:
-        self._many(
-            "INSERT INTO symbol VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                (s.name, file, number, s.path.removesuffix(s.name), s.kind, s.start_line, s.end_line)
-                for number, s in enumerate(symbols)
-            ),
-        )
+        rows = [
+            (s.name, file, number, s.path.removesuffix(s.name), self._kind(s.kind), s.start_line, s.end_line)
+            for number, s in enumerate(symbols)
+        ]
+        self._many("INSERT INTO symbol VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _kind(self, name: str) -> int:
+        """The number of a kind of definition, which it has from the first one on."""
+        number = self._kinds.get(name)
+        if number is None:
+            number = self._kinds[name] = len(self._kinds)
+            self._run("INSERT INTO kind VALUES (?, ?)", (number, name))
+        return number
+
+    @cached_property
+    def _kinds(self) -> dict[str, int]:
+        return dict(self._all("SELECT name, id FROM kind"))
 
     def add_references(self, file: int, references: Sequence[Reference]) -> None:
         # Two names of one file may have the same checksum: then either finds the line of the first.

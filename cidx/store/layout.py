@@ -23,7 +23,8 @@ from cidx.api.errors import CidxError, Code, Damaged, NotIndexed
 # 4: full text holds stems of the names in symbols and paths.
 # 5: what a path held before.
 # 6: the names of all definitions that a chunk shows, and where its bytes are.
-FORMAT = 6
+# 7: kinds of definitions by number; rows of data in larger chunks.
+FORMAT = 7
 
 POINTER = "current"
 _PREFIX = "base-"
