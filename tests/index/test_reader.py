@@ -53,6 +53,23 @@ def test_a_file_comes_with_its_pieces(tmp_path: Path) -> None:
     assert [symbol.name for symbol in found.symbols] == ["needle"]
 
 
+def test_a_vocabulary_that_fills_up_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = []
+    for number in range(20):
+        file = tmp_path / f"{number}.py"
+        file.write_text(
+            "".join(f"def f{number}_{n}(x{n}):\n    return x{n} + {number}\n\n\n" * 9 for n in range(9))
+        )
+        stat = os.lstat(file)
+        tasks.append(reader.Task(Entry(os.fsencode(file.name), stat.st_size, source.stamp(stat))))
+    expected = prepare(tmp_path, tasks)
+    monkeypatch.setattr(reader.Vocabulary, "CAPACITY", 7)
+    found = prepare(tmp_path, tasks)
+    assert found.reads == expected.reads
+    assert found.vectors.keys() == expected.vectors.keys()
+    assert all((found.vectors[key] == vector).all() for key, vector in expected.vectors.items())
+
+
 def test_binary_large_and_unwanted_files_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_bytes(b"x = 1\n\0")
     assert skipped(tmp_path / "a.py") == "binary"
