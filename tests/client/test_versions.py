@@ -16,7 +16,7 @@ from tests.client.test_real_daemon import FILES, Running
 from tests.kit import Tree
 
 # The first commit that reads the present format of the index.
-OLDER = "1596f20"
+OLDER = "bc9120a"
 
 
 def packages_of(command: Path) -> Path:
