@@ -213,7 +213,8 @@ class Jobs:
 
     def want(self, repository: Repository, settings: IndexSettings) -> None:
         """Begin one without being asked, unless the last such was no use, or somebody is at it."""
-        if self._unfinished() or time.monotonic() < self._not_before or lock.holder(repository.folder):
+        is_due = not self._unfinished() and time.monotonic() >= self._not_before
+        if not is_due or lock.is_held_by_another(repository.folder):
             return
         try:
             self.begin(apart.Order(repository=repository, settings=settings), asked=False)

@@ -59,7 +59,7 @@ def share_one_heap() -> None:
     tell_heap("mallopt", _ARENA_MAX, 1)
 
 
-def start_thread(target: Callable[..., None], *arguments: Any) -> None:
+def start_thread(target: Callable[..., object], *arguments: Any) -> None:
     """Have a thread of its own do something. Raises RuntimeError where there can be none.
 
     `threading.Thread.start` waits for the thread to begin, for ever where it got no memory to do so. This one waits

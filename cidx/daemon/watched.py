@@ -6,6 +6,7 @@ after they are made, so that the next answer need not wait. Where the system can
 now and then. Safe to share between threads.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from cidx import log
 from cidx.api.answer import Freshness
 from cidx.api.errors import CidxError
 from cidx.daemon import process
+from cidx.daemon.leftovers import Leftovers
 from cidx.daemon.vitals import Vitals
 from cidx.repository.repository import Repository
 from cidx.repository.settings import Settings
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 # only one older still makes the answer wait.
 _RENEW_S = 1.0
 _TOO_OLD_S = 5.0
+# What the run before has left to do may take an answer as long as small changes may; then it does without them.
+_PATIENCE_S = 1.0
 
 Published = Callable[[Repository], "AbstractContextManager[Snapshot]"]
 Behind = Callable[[Repository, Settings], None]
@@ -46,6 +50,7 @@ class WatchedTree:
         self._vitals = vitals
         self._lock = threading.Lock()
         self._looking = threading.Lock()
+        self._leftovers = Leftovers()
         self._freshness = Freshness()
         self._looked_at: float | None = None
         self._generation = 0
@@ -179,16 +184,22 @@ class WatchedTree:
         from cidx.index import freshness
         from cidx.text import embedder
 
+        if found:
+            self._leftovers.finish(_PATIENCE_S)
+        later = contextlib.ExitStack()
         try:
-            return freshness.refresh(
-                repository, snapshot, found, settings=settings, embedder=embedder.packaged()
-            )[0]
+            fresh, has_published = freshness.refresh(
+                repository, snapshot, found, settings=settings, embedder=embedder.packaged(), later=later
+            )
         except (CidxError, OSError, MemoryError):
             raise
         except Exception:
             where = log.fields(path=repository.root, files=len(found))
             log.get().error("changes can't be brought in", exc_info=True, extra=where)
             return Freshness(changed_files=len(found))
+        if has_published:
+            self._leftovers.add(later)
+        return fresh
 
     def _changes(
         self, snapshot: "Snapshot", repository: Repository, settings: Settings, touched: "Touched | None"
@@ -242,6 +253,7 @@ class WatchedTree:
     def _bring_in(self, watch: "Watch") -> None:
         """Wait until a burst of changes is over, and look."""
         watch.settle()
+        self._leftovers.finish()
         with self._looking:
             if self._watch is watch and self._has_been_touched():
                 try:

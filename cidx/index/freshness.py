@@ -6,6 +6,7 @@ answer says how many files differ.
 
 import os
 from collections.abc import Iterable
+from contextlib import ExitStack
 
 from cidx.api.answer import Freshness
 from cidx.api.errors import CidxError
@@ -28,9 +29,18 @@ _COUNTED_BY_CONTENT = 200
 
 
 def refresh(
-    repository: Repository, snapshot: Snapshot, found: Changes, *, settings: Settings, embedder: Embedder
+    repository: Repository,
+    snapshot: Snapshot,
+    found: Changes,
+    *,
+    settings: Settings,
+    embedder: Embedder,
+    later: ExitStack | None = None,
 ) -> tuple[Freshness, bool]:
-    """How fresh the published generation is, of which `found` may have changed, and whether that is a newer one now."""
+    """How fresh the published generation is, of which `found` may have changed, and whether that is a newer one now.
+
+    What `later` takes over of the work is no answer's business.
+    """
     if not found:
         return Freshness(), False
     usable = snapshot.model == embedder.version
@@ -39,9 +49,8 @@ def refresh(
 
         seen = None if found.distrust else indexer.Seen(found, snapshot.generation)
         try:
-            indexer.run(
-                repository, indexer.Job(settings=settings.index, embedder=embedder, wait=False, seen=seen)
-            )
+            job = indexer.Job(settings=settings.index, embedder=embedder, wait=False, seen=seen, later=later)
+            indexer.run(repository, job)
         except CidxError:
             # Somebody else is writing, or the disk refuses: the published generation still answers.
             pass

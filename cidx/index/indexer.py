@@ -59,7 +59,8 @@ class Job:
 
     `listing` is one that was begun before, to save time; with what was `seen` the tree is not listed at all, unless
     somebody else has published since. `on_wait` is told who else is writing, `on_found` how many bytes there are to
-    read; `verify` reads all of the index first, to heal what is damaged.
+    read; `verify` reads all of the index first, to heal what is damaged. `later` takes over what is left to do when
+    all is published, and with it the lock: full text may have much to merge.
     """
 
     settings: IndexSettings
@@ -72,13 +73,17 @@ class Job:
     report: Report = silent
     on_wait: Callable[[str], None] | None = None
     on_found: Callable[[int], object] | None = None
+    later: contextlib.ExitStack | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
 def run(repository: Repository, job: Job) -> Summary:
     """One run, under the lock."""
     started = time.perf_counter()
-    with lock.writing(repository.folder, wait=job.wait, on_wait=job.on_wait, cancelled=job.cancelled) as held:
+    with contextlib.ExitStack() as rest:
+        held = rest.enter_context(
+            lock.writing(repository.folder, wait=job.wait, on_wait=job.on_wait, cancelled=job.cancelled)
+        )
         # Whoever waited for the lock may have waited through a `git clean`.
         prepare(repository)
         job.report(Progress("looking for changes"))
@@ -87,7 +92,11 @@ def run(repository: Repository, job: Job) -> Summary:
         if job.seen is None:
             tree.entries()
         try:
-            summary = _update(repository, job, tree, check, held)
+            with contextlib.ExitStack() as closing:
+                summary = _update(repository, job, tree, check, held, closing)
+                if job.later is not None:
+                    job.later.push(rest.pop_all())
+                    job.later.push(closing.pop_all())
         except OSError as error:
             raise write_failure(error, repository.index_folder) from error
     summary = replace(summary, took_s=time.perf_counter() - started)
@@ -101,22 +110,29 @@ def _update(
     tree: "_Tree",
     check: seal.Check | None,
     held: Callable[[], bool],
+    closing: contextlib.ExitStack,
 ) -> Summary:
+    """`closing` gets the writer of what has been published."""
     if job.clear:
-        return _rebuild(repository, job, tree, why="asked for")
+        return _rebuild(repository, job, tree, closing, why="asked for")
     try:
-        with Writer.update(
-            repository.index_folder,
-            model=job.embedder.version,
-            dimensions=job.embedder.dimensions,
-            check=check,
-        ) as writer:
-            return _Run(repository, job, writer).bring_in(tree, seen=job.seen)
+        with contextlib.ExitStack() as opened:
+            writer = Writer.update(
+                repository.index_folder,
+                model=job.embedder.version,
+                dimensions=job.embedder.dimensions,
+                check=check,
+            )
+            opened.callback(writer.close)
+            summary = _Run(repository, job, writer).bring_in(tree, seen=job.seen)
+            closing.push(opened.pop_all())
+            return summary
     except NotIndexed as error:
         others = worktrees.index_folders(repository)
         if adopt(repository.index_folder, others, model=job.embedder.version):
-            return _update(repository, replace(job, seen=None), tree, None, held)
-        return _rebuild(repository, job, tree, why=error.why if is_begun(repository.index_folder) else "")
+            return _update(repository, replace(job, seen=None), tree, None, held, closing)
+        why = error.why if is_begun(repository.index_folder) else ""
+        return _rebuild(repository, job, tree, closing, why=why)
     except Damaged as error:
         if not held():
             raise CidxError(
@@ -125,14 +141,17 @@ def _update(
                 why="the index that was being brought up to date is gone",
                 next_step="cidx index",
             ) from error
-        return _rebuild(repository, job, tree, why=f"{error.what}: {error.why}")
+        return _rebuild(repository, job, tree, closing, why=f"{error.what}: {error.why}")
 
 
-def _rebuild(repository: Repository, job: Job, tree: "_Tree", *, why: str) -> Summary:
-    with Writer.rebuild(
+def _rebuild(
+    repository: Repository, job: Job, tree: "_Tree", closing: contextlib.ExitStack, *, why: str
+) -> Summary:
+    writer = Writer.rebuild(
         repository.index_folder, model=job.embedder.version, dimensions=job.embedder.dimensions
-    ) as writer:
-        return replace(_Run(repository, job, writer).bring_in(tree), rebuilt=True, why_rebuilt=why)
+    )
+    closing.callback(writer.close)
+    return replace(_Run(repository, job, writer).bring_in(tree), rebuilt=True, why_rebuilt=why)
 
 
 class _Tree:

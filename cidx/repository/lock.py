@@ -55,6 +55,16 @@ def holder(folder: Path) -> str:
         os.close(descriptor)
 
 
+def is_held_by_another(folder: Path) -> bool:
+    """Whether another process than this one holds the lock."""
+    who = holder(folder)
+    return bool(who) and not who.startswith(_name())
+
+
+def _name() -> str:
+    return f"process {os.getpid()} "
+
+
 def _acquire(
     file: Path,
     *,
@@ -102,7 +112,7 @@ def _try(file: Path) -> int | None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if _is_at(descriptor, file):
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"process {os.getpid()} since {time.strftime('%H:%M:%S')}\n".encode(), 0)
+            os.pwrite(descriptor, f"{_name()}since {time.strftime('%H:%M:%S')}\n".encode(), 0)
             return descriptor
     except BlockingIOError:
         pass

@@ -9,6 +9,7 @@ commit touches many files, to what the index has never seen, and to and fro, whe
 
 import argparse
 import json
+import os
 import random
 import shutil
 import sys
@@ -40,6 +41,8 @@ def main() -> None:
         chance = random.Random(options.seed)
         make_other_branch(tree, chance.sample(files, min(options.flipped, len(files))))
         print(f"{len(tree.git('ls-files').splitlines())} files, {tree.index()['chunks']} chunks")
+        # A tree that has only just been copied is written to the disk half a minute later, which holds up each fsync.
+        os.sync()
         with serving(tree) as daemon:
             ask(daemon, "anything")
             time.sleep(3)

@@ -1,5 +1,6 @@
 """The daemon knows what has changed: before it answers, and mostly before it is asked."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -65,6 +66,18 @@ def test_an_edit_is_in_the_very_next_answer(indexed: Tree) -> None:
         assert paths(ask(daemon, "needle")) == ["src/z.py"]
         (indexed.root / "src" / "z.py").unlink()
         assert paths(ask(daemon, "needle")) == []
+
+
+@LINUX
+def test_edits_in_a_row_are_all_in_the_next_answers(indexed: Tree) -> None:
+    """So many that full text merges several times meanwhile, which takes the writer's lock and no answer's time."""
+    with serving(indexed) as daemon:
+        ask(daemon, "needle")
+        assert watched(daemon)
+        for letters in itertools.islice(itertools.product("abcdefg", repeat=3), 40):
+            word = "".join(letters)
+            indexed.write({"src/b.py": f"def {word}():\n    return 2\n"})
+            assert paths(ask(daemon, word)) == ["src/b.py"]
 
 
 @LINUX

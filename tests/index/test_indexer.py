@@ -1,13 +1,16 @@
 """How a first index comes to be: in steps, or from another worktree."""
 
+import contextlib
 import threading
 from pathlib import Path
 
 import pytest
 
+from cidx.api.errors import CidxError, Locked
 from cidx.index import indexer, linking
 from cidx.index.indexer import Job
 from cidx.index.progress import Progress
+from cidx.repository import lock
 from cidx.repository import repository as repositories
 from cidx.repository.settings import IndexSettings
 from cidx.store import layout
@@ -154,3 +157,29 @@ def test_what_progress_counts_never_falls(tree: Tree, monkeypatch: pytest.Monkey
         values = [getattr(progress, name) for progress in said]
         assert values == sorted(values)
     assert (counted[0].files_done, counted[-1].files_done) == (40, 241)
+
+
+def test_what_is_left_to_do_is_taken_over_together_with_the_lock(tree: Tree) -> None:
+    """What was published is found meanwhile, by readers that begin then too."""
+    tree.write({"a.py": "def a(): ...\n"}).index()
+    tree.write({"a.py": "def other(): ...\n"})
+    repository, later = tree.repository, contextlib.ExitStack()
+    indexer.run(repository, job(later=later))
+    assert tree.paths("other") == ["a.py"]
+    assert lock.holder(repository.folder)
+    assert not lock.is_held_by_another(repository.folder)
+    with pytest.raises(Locked):
+        indexer.run(repository, job(wait=False))
+    later.close()
+    assert not indexer.run(repository, job(wait=False)).changed
+
+
+def test_a_run_that_fails_leaves_nothing_to_do(tree: Tree) -> None:
+    tree.write({"a.py": "def a(): ...\n"}).index()
+    tree.write({"a.py": "def other(): ...\n"})
+    cancelled, later = threading.Event(), contextlib.ExitStack()
+    cancelled.set()
+    with pytest.raises(CidxError, match="interrupted"):
+        indexer.run(tree.repository, job(cancelled=cancelled, later=later))
+    assert not lock.holder(tree.repository.folder)
+    assert tree.paths("other") == ["a.py"]
