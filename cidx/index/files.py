@@ -255,7 +255,7 @@ def _stat_all(root: bytes, paths: Sequence[bytes]) -> tuple[list[Entry], list[by
     inside: dict[bytes, bool] = {b"": True}
     entries, folders = [], []
     # A whole tree goes through here before every answer.
-    prefix, lstat, stamp = root + b"/", os.lstat, source.stamp
+    prefix, lstat, stamp, new = root + b"/", os.lstat, source.stamp, tuple.__new__
     for path in paths:
         folder = path.rpartition(b"/")[0]
         if not (inside.get(folder) or _is_inside(root, folder, inside)):
@@ -268,7 +268,7 @@ def _stat_all(root: bytes, paths: Sequence[bytes]) -> tuple[list[Entry], list[by
         except OSError:
             continue
         if found.st_mode & _KIND == stat.S_IFREG:
-            entries.append(Entry(path, found.st_size, stamp(found)))
+            entries.append(new(Entry, (path, found.st_size, stamp(found))))
         elif found.st_mode & _KIND == stat.S_IFDIR and path[-1:] != b"/":
             folders.append(path)
     return entries, folders
