@@ -18,7 +18,7 @@ from typing import Any
 from cidx import log
 from cidx.api.errors import CidxError, Code, Locked
 from cidx.daemon import process
-from cidx.index import apart
+from cidx.index import apart, linking
 from cidx.index.progress import Progress, Summary
 from cidx.repository import lock
 from cidx.repository.repository import Repository
@@ -110,6 +110,11 @@ class Job:
         return self.order.settings == order.settings and (self.order.clear or not order.clear)
 
     @property
+    def is_linking(self) -> bool:
+        """Whether all that it found is published, and only a graph is still to come."""
+        return not self.state.has_ended and self.state.progress.phase.startswith(linking.PHASE)
+
+    @property
     def silent_s(self) -> float:
         """Since it was heard of last."""
         return time.monotonic() - self._heard
@@ -187,6 +192,12 @@ class Jobs:
         return job.state if job is not None else None
 
     @property
+    def is_indexing(self) -> bool:
+        """Whether one is at it that has more to publish."""
+        job = self._at_it()
+        return job is not None and not job.is_linking
+
+    @property
     def failure(self) -> CidxError | None:
         """Of the last job, if it has ended so."""
         return self._known[-1].state.error if self._known else None
@@ -194,7 +205,9 @@ class Jobs:
     def begin(self, order: apart.Order, *, asked: bool = True) -> Job:
         """The job that runs or waits and does all of this, else a new one."""
         with self._lock:
-            known = next((job for job in self._unfinished() if job.covers(order)), None)
+            # Whoever asks while a graph is made sees that; what has changed since is another job's.
+            joinable = [job for job in self._unfinished() if asked or not job.is_linking]
+            known = next((job for job in joinable if job.covers(order)), None)
             if known is not None:
                 return known
             if self._is_leaving:
@@ -206,6 +219,7 @@ class Jobs:
             job = Job(order, asked=asked, ending=self._end)
             self._waiting.append(job)
             self._waiting.sort(key=lambda waiting: not waiting.state.asked)
+            self._make_way()
             self._start_next()
         if job.state.error is not None:
             raise job.state.error
@@ -213,7 +227,7 @@ class Jobs:
 
     def want(self, repository: Repository, settings: IndexSettings) -> None:
         """Begin one without being asked, unless the last such was no use, or somebody is at it."""
-        is_due = not self._unfinished() and time.monotonic() >= self._not_before
+        is_due = all(job.is_linking for job in self._unfinished()) and time.monotonic() >= self._not_before
         if not is_due or lock.is_held_by_another(repository.folder):
             return
         try:
@@ -286,6 +300,12 @@ class Jobs:
     def _next(self) -> None:
         with self._lock:
             self._start_next()
+
+    def _make_way(self) -> None:
+        """End what only makes a graph: answers do without one, and the next job goes on with it. Under the lock."""
+        job = self._at_it()
+        if job is not None and job.is_linking:
+            job.stop(ABANDONED)
 
     def _start_next(self) -> None:
         """Under the lock."""

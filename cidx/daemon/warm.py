@@ -78,8 +78,8 @@ class Warm:
         self._trusted = time.monotonic()
         self._trusting = threading.Lock()
         self._settings: tuple[object, Settings] | None = None
-        self._tree = WatchedTree(self.published, vitals, self._want)
         self.jobs = Jobs(self._job_has_ended, vitals.event)
+        self._tree = WatchedTree(self.published, vitals, self._want, lambda: self.jobs.is_indexing)
         self._answers = Answers()
         self.is_lean = False
         self._limit_mb = limits.derived_mb(self._repository)

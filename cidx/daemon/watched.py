@@ -33,26 +33,32 @@ _RENEW_S = 1.0
 _TOO_OLD_S = 5.0
 # What the run before has left to do may take an answer as long as small changes may; then it does without them.
 _PATIENCE_S = 1.0
+# A storm is waited out so many times as long as the last look took: then looking takes no more than its share.
+_SHARE = 10
 
 Published = Callable[[Repository], "AbstractContextManager[Snapshot]"]
 Behind = Callable[[Repository, Settings], None]
 
 
 class WatchedTree:
-    """The tree of one repository. `looks` counts how often it was looked at.
+    """The tree of one repository. `looks` grows when it is looked at, and when it changes while nobody looks.
 
-    `behind` is told when more has changed than is brought in here.
+    `behind` is told when more has changed than is brought in here, and `is_indexing` tells whether somebody is at that.
     """
 
-    def __init__(self, published: Published, vitals: Vitals, behind: Behind) -> None:
+    def __init__(
+        self, published: Published, vitals: Vitals, behind: Behind, is_indexing: Callable[[], bool]
+    ) -> None:
         self._published = published
         self._behind = behind
+        self._is_indexing = is_indexing
         self._vitals = vitals
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._leftovers = Leftovers()
         self._freshness = Freshness()
         self._looked_at: float | None = None
+        self._look_took_s = 0.0
         self._generation = 0
         self._asked: tuple[Repository, Settings] | None = None
         self._watch: Watch | None = None
@@ -75,9 +81,7 @@ class WatchedTree:
         if self._watch is None:
             self._look_now_and_then()
         elif self._has_been_touched():
-            with self._looking:
-                if self._has_been_touched():
-                    self._look()
+            self._catch_up()
         return self._freshness
 
     def look_again(self) -> None:
@@ -127,6 +131,18 @@ class WatchedTree:
         with self._published(repository) as snapshot:
             return snapshot.generation != self._generation
 
+    def _catch_up(self) -> None:
+        if self._is_being_brought_in():
+            self.looks += 1
+            return
+        with self._looking:
+            if self._has_been_touched():
+                self._look()
+
+    def _is_being_brought_in(self) -> bool:
+        """Whether a job is at what was found; until it has ended no look would find the tree fresh."""
+        return not self._freshness.fresh and self._looked_at is not None and self._is_indexing()
+
     def _look_now_and_then(self) -> None:
         if self._age_s() >= _TOO_OLD_S:
             with self._looking:
@@ -172,6 +188,7 @@ class WatchedTree:
             self._freshness = self._brought_in(repository, snapshot, found, settings)
             self._generation = snapshot.generation
         self._looked_at = started
+        self._look_took_s = time.monotonic() - started
         self.looks += 1
         self._vitals.event("looks")
         if not self._freshness.fresh and settings.daemon.auto_index:
@@ -252,7 +269,9 @@ class WatchedTree:
 
     def _bring_in(self, watch: "Watch") -> None:
         """Wait until a burst of changes is over, and look."""
-        watch.settle()
+        from cidx.index.watch import BURST_S
+
+        watch.settle(max(BURST_S, _SHARE * self._look_took_s))
         self._leftovers.finish()
         with self._looking:
             if self._watch is watch and self._has_been_touched():

@@ -5,6 +5,8 @@ import threading
 from cidx.index.progress import Progress, Report, Summary
 from cidx.repository.repository import Repository
 
+PHASE = "linking vectors"
+
 
 def link(repository: Repository, summary: Summary, *, report: Report, cancelled: threading.Event) -> str:
     """Build the graph that is due; why there is none although it was tried, else empty."""
@@ -17,7 +19,7 @@ def link(repository: Repository, summary: Summary, *, report: Report, cancelled:
         base, vectors = snapshot.base, snapshot.vectors
 
     def show(done: int) -> None:
-        phase = f"linking vectors, {done * 100 // len(vectors)} % done"
+        phase = f"{PHASE}, {done * 100 // len(vectors)} % done"
         report(Progress(phase, summary.looked_at, summary.looked_at, summary.chunks_read))
 
     show(0)

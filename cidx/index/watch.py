@@ -25,7 +25,7 @@ _GIT_FILES = frozenset((b"index", b"exclude", b"attributes"))
 _MOST_PATHS = 500
 # A burst of changes is over when nothing happened for so long; and counts as over in any case after the longer time.
 _CALM_S = 0.05
-_BURST_S = 1.0
+BURST_S = 1.0
 # How long git may be in the middle of something.
 _GIT_S = 10.0
 
@@ -91,6 +91,7 @@ class Watch:
         self._recorder = (recorder or _recorder)()
         self._git_folders: frozenset[bytes] = frozenset()
         self._unlisted: set[bytes] = set()
+        self._appeared: list[bytes] = []
         self._found = EVERYTHING
         try:
             self._watch_all()
@@ -106,6 +107,9 @@ class Watch:
         """What may have changed since the last call; at the first one, everything."""
         with self._lock:
             self._drain()
+            appeared, self._appeared = self._appeared, []
+            if appeared and self._watch_new(appeared):
+                self._found = EVERYTHING
             found, self._found = self._found, Touched()
             return found
 
@@ -118,9 +122,9 @@ class Watch:
         """Until something happens; False when the time is over or the watch was stopped."""
         return self._recorder.wait(timeout_s)
 
-    def settle(self) -> None:
+    def settle(self, longest_s: float = BURST_S) -> None:
         """Wait until a burst of changes is over, and git has finished what it is in the middle of, as a checkout."""
-        until = time.monotonic() + _BURST_S
+        until = time.monotonic() + longest_s
         while self._is_touched() and self.wait(_CALM_S) and time.monotonic() < until:
             pass
         until = time.monotonic() + _GIT_S
@@ -142,11 +146,11 @@ class Watch:
     def _is_touched(self) -> bool:
         with self._lock:
             self._drain()
-            return bool(self._found)
+            return bool(self._found or self._appeared)
 
     def _drain(self) -> None:
+        """Folders that came are looked into when somebody asks: git tells of all at once whether they are ignored."""
         paths: set[bytes] = set()
-        appeared: list[bytes] = []
         everything = rules = False
         for event in self._recorder.read():
             folder, _, name = event.path.rpartition(b"/")
@@ -160,7 +164,7 @@ class Watch:
             elif event.is_folder:
                 everything = everything or event.gone
                 if event.appeared:
-                    appeared.append(path)
+                    self._appeared.append(path)
             elif name in _RULES:
                 everything = rules = True
             elif path not in self._unlisted:
@@ -170,8 +174,6 @@ class Watch:
         if rules:
             # Folders may be ignored no more.
             self._watch_all()
-        elif appeared:
-            everything = self._watch_new(appeared) or everything
         if everything or paths:
             self._found |= Touched(frozenset(paths), everything)
 

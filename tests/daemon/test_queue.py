@@ -5,6 +5,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from cidx.api.errors import CidxError, Code, Locked
 from cidx.daemon import jobs
 from cidx.daemon.jobs import Job, Jobs
 from cidx.index import apart
+from cidx.index.progress import Progress
 from cidx.repository import lock
 from cidx.repository.settings import IndexSettings
 from tests.kit import Tree
@@ -77,6 +79,26 @@ def until(condition: Callable[[], Any]) -> None:
 def end_of(job: Job) -> str:
     assert job.wait(10**9, PATIENCE_S).has_ended
     return job.state.word
+
+
+def test_a_graph_in_the_making_makes_way_for_what_has_changed_and_not_for_who_only_asks(
+    queue: Queue, held: Callable[[], None]
+) -> None:
+    """Making one takes minutes, and its job has published all that it found."""
+    linking = queue.begin()
+    until(lambda: linking.state.progress.phase.startswith("waiting for process"))
+    linking._note(replace(linking.state, progress=Progress("linking vectors, 3 % done", 1, 1, 1)))
+    assert queue.begin() is linking
+    queue.tree.write({"a.py": "def changed():\n    return 1\n"})
+    queue.jobs.want(queue.tree.repository, IndexSettings())
+    assert end_of(linking) == "abandoned"
+    until(lambda: queue.jobs.running)
+    assert queue.jobs.running is not None
+    following = queue.jobs.find(queue.jobs.running.id)
+    held()
+    assert end_of(following) == "done"
+    assert following.state.summary is not None
+    assert following.state.summary.changed == 1
 
 
 def test_who_wants_the_same_joins_it(queue: Queue, held: Callable[[], None]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cidx.repository import lock
 from tests.daemon.kit import Daemon, serving
 from tests.kit import Tree
 
@@ -102,6 +103,25 @@ def test_a_quiet_tree_is_not_looked_at_again(indexed: Tree) -> None:
         indexed.save("noise.log", "2")
         ask(daemon, "it was not")
         assert looks(daemon) == before + 1
+
+
+@LINUX
+def test_while_a_job_brings_much_in_no_answer_is_older_than_the_files(indexed: Tree) -> None:
+    """Though the tree is not looked at for it. The job waits for our lock meanwhile."""
+    with serving(indexed) as daemon:
+        ask(daemon, "needle")
+        assert watched(daemon)
+        with lock.writing(indexed.repository.folder, wait=False):
+            daemon.ask("index", str(indexed.root))
+            indexed.write({f"m{number}.py": f"def many{number}(): ...\n" for number in range(250)})
+            assert until(lambda: not ask(daemon, "needle")["fresh"])
+            for word in ("one", "two", "three"):
+                indexed.write({"a.py": f"def needle():\n    return {word}\n"})
+                answer = ask(daemon, "needle")
+                assert not answer["fresh"]
+                assert all(hit.get("stale") or f"return {word}" in hit["text"] for hit in answer["hits"])
+        assert until(lambda: ask(daemon, "many7")["fresh"])
+        assert "a.py" in paths(ask(daemon, "three"))
 
 
 @LINUX

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cidx.index import watch as watching_module
 from cidx.index.fsevents import FSEvents
 from cidx.index.watch import EVERYTHING, Recorder, Touched, Watch
 from cidx.repository import repository as repositories
@@ -117,6 +118,26 @@ def test_a_storm_in_an_ignored_folder_is_not_heard(tree: Tree, watch: Watch) -> 
     shutil.rmtree(tree.root / "build")
     assert not watch.touched()
     assert len(watch) == before
+
+
+@LINUX
+def test_git_is_asked_once_about_all_folders_of_a_storm(
+    tree: Tree, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process of git for each of them would take longer than the storm; none is needed while it lasts."""
+    asked: list[str] = []
+    ask = watching_module._ask_git
+    monkeypatch.setattr(
+        watching_module, "_ask_git", lambda *words, **more: asked.append(words[1]) or ask(*words, **more)
+    )
+    for number in range(20):
+        tree.write({f"new{number}/x.py": "x = 1\n", f"build/{number}/x.o": "x"})
+        watch.settle(0)
+    assert not asked
+    assert watch.touched().everything
+    assert asked == ["check-ignore"]
+    tree.write({"new7/x.py": "x = 2\n"})
+    assert watch.touched() == paths("new7/x.py")
 
 
 @LINUX
