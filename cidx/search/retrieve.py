@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cidx.api.answer import Hit
 from cidx.api.errors import NotIndexed
@@ -22,15 +22,12 @@ from cidx.search.laps import Laps
 from cidx.search.ranking import Ranked, Ranking, Weights, score
 from cidx.search.roles import Bearing
 from cidx.store.snapshot import Snapshot
+from cidx.store.vectors import Probe
 from cidx.text.embedder import Embedder
 from cidx.text.tokenizer import words
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-# First candidates of each kind.
-_DEPTH = 100
+# First candidates of each kind: 200 find no more, whether there are a thousand chunks or ten thousand.
+_DEPTH = 64
 # Further ones within a filter, up to an answer of so many; a longer one looks at all that matches.
 _FURTHER = 1000
 # Hits looked up at a time: as many as are usually wanted.
@@ -81,7 +78,7 @@ class _Search:
             snapshot=snapshot,
             mode=mode,
             terms=asked.terms,
-            vector=_vector(snapshot, mode, text, embedder),
+            probe=_probe(snapshot, mode, text, embedder),
             effort=query.accuracy.effort,
         )
         ranking = Ranking(asked, WEIGHTS, *_homes(snapshot, asked.names))
@@ -146,8 +143,8 @@ def _homes(snapshot: Snapshot, names: Sequence[str]) -> tuple[frozenset[int], fr
     return frozenset(defining), frozenset(exporting)
 
 
-def _vector(snapshot: Snapshot, mode: Mode, text: str, embedder: Embedder) -> "NDArray[np.float32] | None":
-    """The query's vector; None where it has none or the index was embedded by another model."""
+def _probe(snapshot: Snapshot, mode: Mode, text: str, embedder: Embedder) -> Probe | None:
+    """The query as rows are compared with it; None where it has none or the index was embedded by another model."""
     if mode is Mode.FTS:
         return None
     if snapshot.model != embedder.version:
@@ -160,7 +157,7 @@ def _vector(snapshot: Snapshot, mode: Mode, text: str, embedder: Embedder) -> "N
         )
     # However often the query says a word.
     vector = embedder.embed([dict.fromkeys(words(text), 1)])[0]
-    return vector if vector.any() else None
+    return snapshot.vectors.probe(vector) if vector.any() else None
 
 
 def _hits(ranked: Iterator[_Shown], snapshot: Snapshot, root: Path) -> Iterator[Hit]:

@@ -33,7 +33,7 @@ def similar(snapshot: Snapshot, query: Query, *, root: Path, check: Check) -> It
         snapshot=snapshot,
         mode=Mode.SEMANTIC,
         terms=(),
-        vector=vector / np.float32(norm),
+        probe=snapshot.vectors.probe(vector / np.float32(norm)),
         effort=query.accuracy.effort,
     )
     shallow = query.limit is not None and query.limit <= _DEPTH

@@ -16,7 +16,7 @@ from cidx.api.errors import CidxError, Code, Damaged
 from cidx.store import graph, layout, policies
 from cidx.store.catalogue import Catalogue
 from cidx.store.fulltext import FullText
-from cidx.store.vectors import Vectors
+from cidx.store.vectors import Probe, Vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,20 +63,19 @@ class Snapshot:
 
     def nearest(
         self,
-        query: "NDArray[np.float32]",
+        probe: Probe,
         *,
         width: int,
         least: float,
         rows: "NDArray[np.intp] | None" = None,
         effort: float = 1.0,
     ) -> "tuple[NDArray[np.intp], NDArray[np.float32]]":
-        """The rows, of all or of the given ones, whose cosines with a unit query are highest, and these, best first.
+        """The rows, of all or of the given ones, whose cosines with a query are highest, and these, best first.
 
         At most `width`, none below `least`; of equal ones the lower row. The cosines are exact. In a large set some row
         that belongs here may be missed, the same one in every process, and hardly ever one of the first ten; with
         twice the `effort` about twice as many rows are looked at, and fewer are missed.
         """
-        probe = self.vectors.probe(query)
         among = rows
         if rows is None and self.graph is not None:
             among = self.graph.candidates(probe, width=width, effort=effort)
