@@ -1,6 +1,7 @@
 """What every test may use."""
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,6 +13,12 @@ from tests.kit import Tree
 
 # It waits more than it works, so others run beside it, if it begins before them.
 LONGEST = "tests/faults/test_soak.py"
+
+
+def pytest_configure() -> None:
+    """What a shell starts in the background inherits that SIGINT is ignored; tests interrupt what they start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
