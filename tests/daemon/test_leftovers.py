@@ -56,4 +56,5 @@ def test_what_goes_wrong_in_it_is_nobodys_error() -> None:
     leftovers = Leftovers()
     leftovers.add(left(fail))
     assert leftovers.finish()
-    assert leftovers.finish(0)
+    # The thread that was begun for it may only come now, and finds nothing.
+    assert leftovers.finish()

