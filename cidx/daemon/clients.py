@@ -15,9 +15,9 @@ from cidx.daemon import process
 from cidx.daemon.vitals import Vitals
 
 MOST_CONNECTIONS = 512
-# Descriptors for everything else: the index, the watch, files that are read, a job.
-_OWN_DESCRIPTORS = 48
-# How long a client that was told busy may take to read it, and how many of them are waited for.
+# Descriptors for everything else (the index, the watch, files that are read, a job), and for those that are refused.
+_OWN_DESCRIPTORS, _FOR_REFUSED = 40, 8
+# How long a client that was told busy may take to read it, and how many of them are waited for where there is room.
 _REFUSED_S = 1.0
 _MOST_REFUSED = 128
 # A thread begins at once, or it never does.
@@ -45,7 +45,9 @@ class Clients:
         self._converse = converse
         self._busy = busy
         self._all_gone = all_gone
-        self._most = max(1, min(MOST_CONNECTIONS, process.raise_descriptors() - _OWN_DESCRIPTORS))
+        room = process.raise_descriptors() - _OWN_DESCRIPTORS
+        self._most = max(1, min(MOST_CONNECTIONS, room - _FOR_REFUSED))
+        self._most_refused = max(1, min(_MOST_REFUSED, room - self._most))
         self._lock = threading.Lock()
         self._served: set[socket.socket] = set()
         # Those whose threads have not begun yet, and until when they may.
@@ -75,7 +77,7 @@ class Clients:
 
     def look_after(self) -> None:
         """Let those go that have waited long enough."""
-        self._let_go(most=_MOST_REFUSED)
+        self._let_go(most=self._most_refused)
         self._drop_unserved()
 
     def let_refused_go(self) -> None:
@@ -133,7 +135,7 @@ class Clients:
             client.close()
             return
         self._refused.append((time.monotonic() + _REFUSED_S, client))
-        self._let_go(most=_MOST_REFUSED)
+        self._let_go(most=self._most_refused)
 
     def _let_go(self, *, most: int) -> None:
         """Close the refused that have had their moment, and the oldest beyond the most that are kept."""

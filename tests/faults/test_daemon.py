@@ -205,7 +205,7 @@ def test_few_descriptors_make_few_connections(indexed: Tree) -> None:
             one.connect(daemon.path)
             held.append(one)
         ran = client(indexed, daemon)
-        assert (ran.code, "file7.py" in ran.out) == (0, True)
+        assert (ran.code, "file7.py" in ran.out) == (0, True), ran.err
         for one in held:
             one.close()
     assert sum("accept failed" in line for line in daemon.records) <= 25
@@ -231,7 +231,7 @@ def test_without_room_for_threads_clients_answer_for_themselves(indexed: Tree) -
         ran = client(indexed, daemon)
         assert (ran.code, "file7.py" in ran.out, "Traceback" in ran.err) == (0, True, False)
     assert any("no thread for a client" in line for line in daemon.records)
-    assert len(daemon.records) < 60
+    assert len(daemon.records) < 100
 
 
 def test_a_daemon_without_memory_answers_when_it_has_some(indexed: Tree) -> None:
