@@ -32,6 +32,8 @@ from cidx.daemon.vitals import Vitals
 from cidx.daemon.warm import Warm
 from cidx.repository.settings import DaemonSettings
 
+# So long is waited for what the system has none of now.
+_BREATH_S = 0.05
 # A supervisor waits longer than this before it kills.
 _DRAIN_S = 10.0
 # As Python has it by default; a process of one command collects later.
@@ -194,22 +196,29 @@ class _Server:
         poller.register(self._listener.socket, select.POLLIN)
         poller.register(self._woken, select.POLLIN)
         while not self._why_leaving:
-            self._follow_settings()
-            self._tell()
-            events = poller.poll(self._patience_s() * 1000)
-            self._notifier.alive()
-            for descriptor, _ in events:
-                if descriptor == self._woken:
-                    os.read(self._woken, 4096)
-                else:
-                    self._accept_all()
-            self.service.stop_overdue()
-            self._warm.jobs.stop_overdue()
-            self._memory.look()
-            self._clients.look_after()
-            if not events:
-                self._give_back_heap()
-                self._consider_idleness()
+            try:
+                self._take_turn(poller)
+            except MemoryError:
+                # Whoever was just accepted is hung up on, and answers for himself; the next one may find some memory.
+                time.sleep(_BREATH_S)
+
+    def _take_turn(self, poller: select.poll) -> None:
+        self._follow_settings()
+        self._tell()
+        events = poller.poll(self._patience_s() * 1000)
+        self._notifier.alive()
+        for descriptor, _ in events:
+            if descriptor == self._woken:
+                os.read(self._woken, 4096)
+            else:
+                self._accept_all()
+        self.service.stop_overdue()
+        self._warm.jobs.stop_overdue()
+        self._memory.look()
+        self._clients.look_after()
+        if not events:
+            self._give_back_heap()
+            self._consider_idleness()
 
     def _follow_settings(self) -> None:
         """Go on with the old ones while the new ones make no sense: whoever asks is told."""
@@ -294,7 +303,7 @@ class _Server:
             except OSError as error:
                 # No descriptors left: those that wait are served when some have gone.
                 log.get().warning("accept failed", extra=log.fields(error=error.strerror))
-                time.sleep(0.05)
+                time.sleep(_BREATH_S)
                 return
             client.setblocking(True)
             if not _is_ours(client):
