@@ -33,6 +33,8 @@ _RENEW_S = 1.0
 _TOO_OLD_S = 5.0
 # What the run before has left to do may take an answer as long as small changes may; then it does without them.
 _PATIENCE_S = 1.0
+# So long is waited for memory that there is none of now.
+_BREATH_S = 0.05
 # A storm is waited out so many times as long as the last look took: then looking takes no more than its share.
 _SHARE = 10
 
@@ -258,14 +260,22 @@ class WatchedTree:
                     return
                 self._watch = watch
             log.get().debug("tree watched", extra=log.fields(folders=len(watch)))
-            self._bring_in(watch)
+            self._bring_in_if_it_can(watch)
             while watch.wait():
-                self._bring_in(watch)
+                self._bring_in_if_it_can(watch)
         finally:
             with self._lock:
                 if self._watch is watch:
                     self._watch = None
             watch.close()
+
+    def _bring_in_if_it_can(self, watch: "Watch") -> None:
+        try:
+            self._bring_in(watch)
+        except MemoryError:
+            # What happened meanwhile may not have been noted: the next answer looks at everything.
+            self._looked_at = None
+            time.sleep(_BREATH_S)
 
     def _bring_in(self, watch: "Watch") -> None:
         """Wait until a burst of changes is over, and look."""

@@ -251,7 +251,9 @@ def test_a_daemon_without_memory_answers_when_it_has_some(indexed: Tree) -> None
             until(lambda: answers(daemon))
         else:
             assert died < 0
-    assert "Traceback" not in "".join(daemon.records)
+    said = "".join(daemon.records)
+    # Whichever thread of whoever's it meets may say so; nothing else goes wrong for that.
+    assert said.count("Traceback") <= said.count("MemoryError")
 
 
 # Clients
