@@ -117,13 +117,14 @@ def _update(
         return _rebuild(repository, job, tree, closing, why="asked for")
     try:
         with contextlib.ExitStack() as opened:
-            writer = Writer.update(
-                repository.index_folder,
-                model=job.embedder.version,
-                dimensions=job.embedder.dimensions,
-                check=check,
+            writer = opened.enter_context(
+                Writer.update(
+                    repository.index_folder,
+                    model=job.embedder.version,
+                    dimensions=job.embedder.dimensions,
+                    check=check,
+                )
             )
-            opened.callback(writer.close)
             summary = _Run(repository, job, writer).bring_in(tree, seen=job.seen)
             closing.push(opened.pop_all())
             return summary
@@ -147,10 +148,11 @@ def _update(
 def _rebuild(
     repository: Repository, job: Job, tree: "_Tree", closing: contextlib.ExitStack, *, why: str
 ) -> Summary:
-    writer = Writer.rebuild(
-        repository.index_folder, model=job.embedder.version, dimensions=job.embedder.dimensions
+    writer = closing.enter_context(
+        Writer.rebuild(
+            repository.index_folder, model=job.embedder.version, dimensions=job.embedder.dimensions
+        )
     )
-    closing.callback(writer.close)
     return replace(_Run(repository, job, writer).bring_in(tree), rebuilt=True, why_rebuilt=why)
 
 
